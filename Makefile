@@ -1,0 +1,38 @@
+# Everything that a fresh machine needs: `make demo` or `make test`. Python 3.11 or newer is the only requirement.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help install demo test check bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/developing: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+install: $(VENV)/installed ## a virtual environment in .venv with pinned versions
+
+demo: install ## the main job on simulated traffic
+	$(BIN)/driftline demo
+
+test: $(VENV)/developing ## all tests
+	$(BIN)/python -m pytest -n 2
+
+check: $(VENV)/developing ## lint, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/developing ## measurements, minutes
+	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.pane_size
+
+clean: ## remove what was installed and cached
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

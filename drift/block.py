@@ -1,0 +1,168 @@
+"""A block of calls in a baseline's coordinates: what detectors step through and what the history keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from drift.baseline import Baseline
+from drift.bins import LOGS, MISSING
+from drift.call import FLAGS
+from drift.detectors.memory import FloatArray
+from drift.pane import Pane, Table, merge
+from drift.panel import Feed, Mask
+
+LEAST = 10
+"""Calls from which on a block is judged."""
+
+LONGEST_MS = 3_600_000
+"""Event time after which a block is judged with fewer calls."""
+
+SHADOW = "shadow"
+"""The variant whose calls users never saw: it is not judged with the others."""
+
+
+def gather(pending: Pane | None, tick: Pane) -> tuple[Pane | None, Pane | None]:
+    """What is still pending and the block that is ready, if one is, once another whole tick has closed."""
+    grown = tick if pending is None else merge([pending, tick])
+    if grown.n >= LEAST or grown.end - grown.tick >= LONGEST_MS:
+        return None, grown
+    return grown, None
+
+
+def sizes(ticks: list[Pane]) -> list[int]:
+    """Calls in each block that these ticks form, given in order of time."""
+    made, n, since = [], 0, 0
+    for tick in ticks:
+        since = tick.tick if n == 0 else since
+        n += tick.n
+        if n >= LEAST or tick.end - since >= LONGEST_MS:
+            made.append(n)
+            n = 0
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where each sum stands in a block's vector: topics, inputs, answers, scalars, flags, counts of calls."""
+
+    topics: slice
+    inputs: slice
+    answers: slice
+    compared: int
+    scalars: Mapping[str, slice]  # n, two Legendre polynomials, log and its square
+    flags: Mapping[str, int]
+    calls: int
+    width: int
+
+    @classmethod
+    def of(cls, baseline: Baseline) -> Layout:
+        """Layout of this baseline's blocks."""
+        at = 0
+
+        def take(count: int) -> slice:
+            nonlocal at
+            at += count
+            return slice(at - count, at)
+
+        frame = baseline.frame
+        topics, inputs, answers = take(frame.topics), take(frame.input_map.shape[1]), take(frame.answer_map.shape[1])
+        compared = take(1).start
+        scalars = {name: take(5) for name in baseline.fit.scales}
+        flags = {name: take(1).start for name in FLAGS}
+        return cls(topics, inputs, answers, compared, scalars, flags, take(1).start, at)
+
+
+class Block:
+    """One block of live calls, for a panel of one replica."""
+
+    def __init__(self, baseline: Baseline, layout: Layout, pane: Pane, weight: float) -> None:
+        """Read the sums of a pane, shadow calls left out."""
+        self.baseline, self.layout, self.pane, self.weight = baseline, layout, pane, weight
+        hidden = [code for code, name in pane.names.items() if name.endswith(f"\x1f{SHADOW}")]
+        self.cells = _without(pane.sums.cells, hidden)
+        self.counts = _without(pane.sums.counts, hidden)
+        self.grown: npt.NDArray[np.bool_] = np.zeros(baseline.frame.topics, bool)
+
+    @cached_property
+    def vector(self) -> FloatArray:
+        """All sums of the block; read it after the feed was stepped through, which says which topics had grown."""
+        made, layout = np.zeros(self.layout.width), self.layout
+        made[layout.topics], made[layout.inputs] = self._topics, self._inputs
+        made[layout.answers], made[layout.compared] = self._compared(self.grown)
+        for name, place in layout.scalars.items():
+            made[place] = self._scalars[name]
+        for name, place in layout.flags.items():
+            made[place] = self.cells["flags"][:, FLAGS.index(name)].sum()
+        made[layout.calls] = self.n
+        return made
+
+    @cached_property
+    def n(self) -> int:
+        """Calls of the block."""
+        return int(self.cells["n"].sum())
+
+    @property
+    def feed(self) -> Feed:
+        """The block for the detectors."""
+        scalars = {name: (values[None, None, 1:3], np.array([[values[0]]])) for name, values in self._scalars.items()}
+        flags = {name: (int(self.cells["flags"][:, i].sum()), self.n) for i, name in enumerate(FLAGS)}
+        return Feed(
+            np.array([[float(self.n)]]),
+            np.array([[self.weight]]),
+            self._topics[None, None],
+            self._inputs[None, None],
+            self._compare,
+            scalars,
+            flags,
+        )
+
+    def _compare(self, grown: Mask) -> tuple[FloatArray, FloatArray]:
+        self.grown = grown[0, 0]
+        sums, n = self._compared(self.grown)
+        return sums[None, None], np.array([[n]])
+
+    @cached_property
+    def _topic(self) -> npt.NDArray[np.int64]:
+        return self.baseline.frame.topic(self.cells["topic"])
+
+    @cached_property
+    def _topics(self) -> FloatArray:
+        asked = self._topic >= 0
+        return np.bincount(self._topic[asked], self.cells["n"][asked], minlength=self.baseline.frame.topics)
+
+    @cached_property
+    def _inputs(self) -> FloatArray:
+        asked = self._topic >= 0
+        total = self.cells["features"][asked, 0].sum(axis=0)
+        return self.baseline.frame.inputs(total, self.cells["n"][asked].sum())
+
+    def _compared(self, grown: npt.NDArray[np.bool_]) -> tuple[FloatArray, float]:
+        """Sum of residuals of the answers that can be compared, and their number."""
+        frame, learnt, cells = self.baseline.frame, self.baseline.fit, self.cells
+        stratum = frame.stratum(cells["stratum"])
+        kept = (cells["answered"] == 1) & (cells["band"] < frame.bands) & (stratum >= 0) & (self._topic >= 0)
+        place = np.where(kept, stratum * frame.topics + self._topic, 0)
+        kept &= learnt.known[place] & ~grown[self._topic]
+        used, n = cells[kept], cells["n"][kept].astype(np.float64)
+        answers = frame.answers(used["features"][:, 1:].sum(axis=0), used["length"].sum(axis=0))
+        inputs = frame.inputs(used["features"][:, 0].sum(axis=0), n.sum())
+        expected = np.bincount(place[kept], n, minlength=len(learnt.centres)) @ learnt.centres
+        return answers - expected - inputs @ learnt.slope, float(n.sum())
+
+    @cached_property
+    def _scalars(self) -> dict[str, FloatArray]:
+        made = {}
+        for name, scale in self.baseline.fit.scales.items():
+            here = self.counts[(self.counts["series"] == scale.series) & (self.counts["bin"] != MISSING)]
+            n, logs = here["n"].astype(np.float64), LOGS[here["bin"]]
+            made[name] = np.array([n.sum(), *(n @ scale.basis(here["bin"])), n @ logs, n @ (logs * logs)])
+        return made
+
+
+def _without(table: Table, strata: list[int]) -> Table:
+    return table[~np.isin(table["stratum"], np.array(strata, np.uint64))] if strata else table

@@ -1,0 +1,63 @@
+"""How often a segment may raise a false alarm, in the operator's own units."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from drift.errors import SettingsError
+
+_DAYS = {
+    "m": 1 / 1440,
+    "min": 1 / 1440,
+    "h": 1 / 24,
+    "d": 1.0,
+    "w": 7.0,
+    "day": 1.0,
+    "days": 1.0,
+    "week": 7.0,
+    "weeks": 7.0,
+}
+_TEXT = re.compile(r"\s*([\d_,.]+)\s*([a-z]+)\s*")
+_MS_A_DAY = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """One false alarm every ``every`` calls, or every ``every`` days."""
+
+    every: float
+    unit: str  # "calls" or "days"
+
+    def calls(self, calls_a_day: float) -> float:
+        """The budget in calls, at the baseline's own rate where it is given in days."""
+        return self.every if self.unit == "calls" else max(self.every * calls_a_day, 1.0)
+
+    def weight(self, calls: int, elapsed_ms: int, calls_a_day: float) -> float:
+        """What a block uses up of the budget: its calls, or its time in calls at the baseline's rate."""
+        return float(calls) if self.unit == "calls" else max(elapsed_ms / _MS_A_DAY * calls_a_day, 1e-6)
+
+    def __str__(self) -> str:
+        return f"{self.every:,.0f} calls" if self.unit == "calls" else f"{self.every:g} days"
+
+
+def parse(text: str) -> Budget:
+    """Budget of a text such as ``30d``, ``12h`` or ``200000 calls``.
+
+    Raises
+    ------
+    SettingsError
+        It is neither, or not positive.
+    """
+    found = _TEXT.fullmatch(text.lower())
+    if found:
+        number, unit = found.groups()
+        try:
+            every = float(number.replace("_", "").replace(",", ""))
+        except ValueError:
+            every = 0.0
+        if every > 0 and unit in ("calls", "call"):
+            return Budget(every, "calls")
+        if every > 0 and unit in _DAYS:
+            return Budget(every * _DAYS[unit], "days")
+    raise SettingsError(f"one_false_alarm_every must be like '30d', '12h' or '200000 calls', got {text!r}")

@@ -1,0 +1,240 @@
+"""Thresholds from a baseline and a false-alarm budget.
+
+The baseline is redrawn from its own calls and everything that depends on it is fitted again, then a stream is drawn and judged:
+so the error of a finite baseline is part of what is calibrated (Gandy, Kvaløy 2013, Guaranteed conditional performance of
+control charts via bootstrap methods). Kept are the record highs of every run, from which the thresholds of any budget follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+
+from drift.detectors.memory import FloatArray
+from drift.fit import Features, Fit, fit
+from drift.frame import Frame, IntArray
+from drift.panel import Feed, Mask, Panel, State
+
+RUNS = 100
+LENGTH = 20_000
+"""Calls of a run."""
+
+MARGIN = 1.5
+"""The target is raised by this factor: it lifts the tenth percentile over baselines above the promise."""
+
+FEWEST = 400
+"""Calls below which resampling says too little: thresholds are then the guaranteed ones."""
+
+WELL_MEASURED = 12
+"""Alarms from which a rate is read off the runs; beyond, a line in the log of the run length is drawn through two such points."""
+
+_TOGETHER = 50
+_CHUNK = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Records:
+    """Record highs of one detector over all runs: calls seen when each was set, and its height."""
+
+    run: IntArray
+    at: FloatArray
+    height: FloatArray
+
+    def first(self, threshold: float, runs: int) -> FloatArray:
+        """Calls until each run first reached the threshold, infinite where it never did, shape ``(runs,)``."""
+        return first_passage(self.run, np.where(self.height >= threshold, self.at, np.inf), runs)
+
+
+def first_passage(run: IntArray, at: FloatArray, runs: int) -> FloatArray:
+    """Smallest of ``at`` in each run, infinite where there is none."""
+    times = np.full(runs, np.inf)
+    np.minimum.at(times, run, at)
+    return times
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """What the runs showed: record highs of each detector, the runs' number and length in calls."""
+
+    records: Mapping[str, Records]
+    runs: int
+    length: float
+
+    def thresholds(self, calls: float) -> dict[str, float]:
+        """Thresholds at which all detectors together alarm once in ``calls`` calls, each with an equal share."""
+        share = {name: self._solve([(record, 0.0)], calls * len(self.records)) for name, record in self.records.items()}
+        shift = self._solve([(record, share[name]) for name, record in self.records.items()], calls)
+        return {name: threshold + shift for name, threshold in share.items()}
+
+    def _solve(self, family: Sequence[tuple[Records, float]], calls: float) -> float:
+        """Height above each member's own at which the family alarms once in ``calls``, on a line beyond what was measured."""
+        exposure = self.runs * self.length
+        if exposure / calls >= WELL_MEASURED:
+            return self._height(family, calls)
+        near, far = exposure / (3 * WELL_MEASURED), exposure / WELL_MEASURED
+        low, high = self._height(family, near), self._height(family, far)
+        slope = max((high - low) / np.log(far / near), 1e-3)
+        return float(high + slope * np.log(calls / far))
+
+    def _height(self, family: Sequence[tuple[Records, float]], calls: float) -> float:
+        every = np.concatenate([record.height - above for record, above in family])
+        low, high = float(every.min()), float(every.max()) + 1e-9
+        for _ in range(40):
+            middle = (low + high) / 2
+            first = np.min([record.first(above + middle, self.runs) for record, above in family], axis=0)
+            alarms = np.isfinite(first).sum()
+            run_length = np.minimum(first, self.length).sum() / max(alarms, 1e-9)
+            low, high = (middle, high) if run_length < calls else (low, middle)
+        return high
+
+
+def guaranteed(calls: float, detectors: int) -> float:
+    """Threshold of an e-detector that promises ``calls`` between false alarms of ``detectors`` of them, the baseline taken as exact."""
+    return float(np.log(calls * detectors))
+
+
+def calibrate(
+    frame: Frame,
+    features: Features,
+    blocks: Sequence[int],
+    *,
+    runs: int = RUNS,
+    length: int = LENGTH,
+    seed: int = 0,
+    progress: Callable[[float], None] = lambda done: None,
+) -> Calibration:
+    """Record highs of every detector on streams without drift, each under a baseline of its own.
+
+    Parameters
+    ----------
+    blocks
+        Calls in each of the baseline's own blocks: the streams have blocks like them.
+    progress
+        Told the share that is done.
+    """
+    rng = np.random.default_rng(seed)
+    original = fit(frame, features, np.ones(len(features.topic)))
+    sizes = _sizes(blocks, length, rng)
+    streams = Streams(frame, features, original, sizes)
+    found: dict[str, list[tuple[IntArray, FloatArray, FloatArray]]] = {}
+    for low in range(0, runs, _TOGETHER):
+        count = min(_TOGETHER, runs - low)
+        for name, course in streams.run(count, rng).items():
+            for r in range(count):
+                highs = np.flatnonzero(
+                    course[:, r] > np.concatenate([[-np.inf], np.maximum.accumulate(course[:-1, r])])
+                )
+                found.setdefault(name, []).append(
+                    (np.full(len(highs), low + r), streams.clock[highs], course[highs, r])
+                )
+        progress((low + count) / runs)
+    records = {
+        name: Records(*(np.concatenate(part) for part in zip(*parts, strict=True))) for name, parts in found.items()
+    }
+    return Calibration(records, runs, float(sizes.sum()))
+
+
+def _sizes(blocks: Sequence[int], length: int, rng: np.random.Generator) -> IntArray:
+    """Sizes of a stream's blocks, drawn from the baseline's own; larger ones than 200 calls are cut, to look more often, not less."""
+    given = np.minimum(np.asarray(blocks if len(blocks) else [10]), 200)
+    count = max(int(length / given.mean()), 150)
+    return rng.choice(given, count).astype(np.int64)
+
+
+class Streams:
+    """Draws streams from a baseline's calls and judges them by resampled baselines."""
+
+    def __init__(self, frame: Frame, features: Features, original: Fit, sizes: IntArray) -> None:
+        """Prepare what all runs share."""
+        self.frame, self.features, self.original, self.sizes = frame, features, original, sizes
+        self.clock = np.cumsum(sizes).astype(np.float64)
+        self.block = np.repeat(np.arange(len(sizes)), sizes)
+        asked = features.topic >= 0
+        self.one_hot = scipy.sparse.csr_array(
+            (np.ones(asked.sum()), (np.flatnonzero(asked), features.topic[asked])), shape=(len(asked), frame.topics)
+        )
+
+    def run(self, count: int, rng: np.random.Generator) -> dict[str, FloatArray]:
+        """Evidence of each detector after every block of ``count`` runs, shape ``(blocks, count)``."""
+        n = len(self.features.topic)
+        fits = [
+            fit(
+                self.frame,
+                self.features,
+                np.bincount(rng.integers(0, n, n), minlength=n).astype(np.float64),
+                self.original,
+            )
+            for _ in range(count)
+        ]
+        panel = Panel.of(self.frame, fits, {})
+        calls = rng.integers(0, n, (count, len(self.block)))
+        state: State = panel.start()
+        courses: list[dict[str, FloatArray]] = []
+        for low in range(0, len(self.sizes), _CHUNK):
+            state, course = panel.update(state, self._feed(panel, fits, calls, slice(low, low + _CHUNK)))
+            courses.append(course)
+        return {name: np.concatenate([course[name] for course in courses]) for name in courses[0]}
+
+    def _feed(self, panel: Panel, fits: Sequence[Fit], calls: IntArray, part: slice) -> Feed:
+        sizes = self.sizes[part]
+        inside = slice(
+            int(self.clock[part.start] - self.sizes[part.start]),
+            int(self.clock[part.start] - self.sizes[part.start] + sizes.sum()),
+        )
+        block, drawn = self.block[inside] - part.start, calls[:, inside]
+        picks = [
+            scipy.sparse.csr_array((np.ones(len(block)), (block, one)), shape=(len(sizes), len(self.features.topic)))
+            for one in drawn
+        ]
+        each = np.repeat(sizes[:, None], len(fits), axis=1).astype(np.float64)
+
+        def compared(grown: Mask) -> tuple[FloatArray, FloatArray]:
+            made = [self._residuals(one, drawn[r], block, grown[:, r]) for r, one in enumerate(fits)]
+            return np.stack([sums for sums, _ in made], axis=1), np.stack([n for _, n in made], axis=1)
+
+        return Feed(
+            each,
+            each,
+            np.stack([(pick @ self.one_hot).toarray() for pick in picks], axis=1),
+            np.stack([pick @ self.features.inputs for pick in picks], axis=1),
+            compared,
+            {name: self._scalar(name, fits, picks) for name in fits[0].scales},
+            {},
+        )
+
+    def _scalar(
+        self, name: str, fits: Sequence[Fit], picks: Sequence[scipy.sparse.csr_array]
+    ) -> tuple[FloatArray, FloatArray]:
+        bins = self.features.bins[:, self.original.scales[name].series]
+        given = (bins >= 0).astype(np.float64)
+        sums = [pick @ (one.scales[name].basis(bins) * given[:, None]) for one, pick in zip(fits, picks, strict=True)]
+        return np.stack(sums, axis=1), np.stack([pick @ given for pick in picks], axis=1)
+
+    def _residuals(self, one: Fit, drawn: IntArray, block: IntArray, grown: Mask) -> tuple[FloatArray, FloatArray]:
+        cell, topic = self.features.cell[drawn], self.features.topic[drawn]
+        kept = (cell >= 0) & one.known[cell] & ~grown[block, topic]
+        cell, block, drawn = cell[kept], block[kept], drawn[kept]
+        blocks = len(grown)
+        pick = scipy.sparse.csr_array((np.ones(len(block)), (block, drawn)), shape=(blocks, len(self.features.topic)))
+        of = scipy.sparse.csr_array((np.ones(len(block)), (block, cell)), shape=(blocks, len(one.centres)))
+        sums = pick @ self.features.answers - of @ one.centres - (pick @ self.features.inputs) @ one.slope
+        return np.asarray(sums), np.bincount(block, minlength=blocks).astype(np.float64)
+
+
+def promised(
+    calibration: Calibration | None, names: Sequence[str], resampled: Sequence[str], calls: float
+) -> dict[str, tuple[float, float]]:
+    """Threshold and guaranteed threshold of each detector for one false alarm of them all in ``calls`` calls.
+
+    Rates add up: the resampled detectors share their part of the budget as a family, raised by ``MARGIN``; each of the others
+    has an equal part. A calibrated threshold above the guaranteed one is lowered to it.
+    """
+    sure = guaranteed(calls, len(names))
+    found = dict.fromkeys(names, (sure, sure))
+    if calibration is not None and resampled:
+        part = calls * len(names) / len(resampled) * MARGIN
+        found |= {name: (min(h, sure), sure) for name, h in calibration.thresholds(part).items()}
+    return found

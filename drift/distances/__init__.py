@@ -1,0 +1,1 @@
+"""One effect size a file."""

@@ -1,0 +1,163 @@
+"""How large a drift is, in units that people know, with an interval: beside every statistic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from drift.baseline import Baseline
+from drift.block import Layout
+from drift.detectors.memory import FloatArray
+
+Z = 1.96
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Size of a difference from the baseline.
+
+    Parameters
+    ----------
+    measure
+        What is compared.
+    size
+        The difference in units of the tolerance, noise taken off; never negative.
+    estimate, low, high
+        The difference as people read it, with its 95 % interval.
+    baseline, current
+        Both sides, where they are single numbers.
+    noise
+        The size that no drift at all would show at this number of calls.
+    """
+
+    measure: str
+    size: float
+    estimate: float
+    low: float
+    high: float
+    unit: str
+    samples: float
+    noise: float
+    baseline: float | None = None
+    current: float | None = None
+
+    @property
+    def surely(self) -> float:
+        """The smallest size that the interval admits."""
+        return 0.0 if self.low <= 0 <= self.high else min(abs(self.low), abs(self.high))
+
+
+def effect(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray) -> Effect | None:
+    """Effect seen by a detector in a sum of blocks, or None without calls for it."""
+    if detector == "topics":
+        return _mix(baseline, sums[layout.topics])
+    if detector == "inputs":
+        n = sums[layout.topics].sum()
+        centred = sums[layout.inputs] - n * baseline.fit.input_mean
+        return _shift("shift of inputs", "standard deviations", centred, n, baseline.fit.size)
+    if detector == "answers":
+        n = sums[layout.compared]
+        centred = sums[layout.answers] - n * baseline.fit.residual_mean
+        return _shift(
+            "shift of answers to like questions", "residual standard deviations", centred, n, baseline.fit.compared
+        )
+    if detector in layout.scalars:
+        return _scalar(baseline, detector, sums[layout.scalars[detector]])
+    return _rate(baseline, detector, sums[layout.flags[detector]], sums[layout.calls])
+
+
+def direction(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray) -> FloatArray:
+    """Unit direction of a drift in its detector's coordinates; for topics, which grew (1) and shrank (-1); else empty."""
+    if detector == "topics":
+        counts = sums[layout.topics]
+        return np.sign(counts / max(counts.sum(), 1) - baseline.fit.proportions)
+    if detector in ("inputs", "answers"):
+        mean = _mean(baseline, layout, detector, sums)
+        return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12))
+    return np.zeros(0)
+
+
+def along(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray, way: FloatArray) -> float:
+    """Smallest size along a direction that two standard errors admit: one number is known better than a whole vector."""
+    fit = baseline.fit
+    if detector == "topics":
+        counts = sums[layout.topics]
+        n = max(float(counts.sum()), 1.0)
+        return float(way @ (counts / n - fit.proportions) / 2 - Z / 2 * np.sqrt(1 / n + 1 / fit.size))
+    n, size = (sums[layout.topics].sum(), fit.size) if detector == "inputs" else (sums[layout.compared], fit.compared)
+    return float(way @ _mean(baseline, layout, detector, sums) - Z * np.sqrt(1 / max(n, 1.0) + 1 / size))
+
+
+def _mean(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray) -> FloatArray:
+    if detector == "inputs":
+        return np.asarray(sums[layout.inputs] / max(sums[layout.topics].sum(), 1.0) - baseline.fit.input_mean)
+    return np.asarray(sums[layout.answers] / max(sums[layout.compared], 1.0) - baseline.fit.residual_mean)
+
+
+def _mix(baseline: Baseline, counts: FloatArray) -> Effect | None:
+    n, p = float(counts.sum()), baseline.fit.proportions
+    if n == 0:
+        return None
+    share = counts / n
+    seen = float(np.abs(share - p).sum() / 2)
+    per_call = 1 / n + 1 / baseline.fit.size
+    noise = float(np.sqrt(2 / np.pi * p * (1 - p) * per_call).sum() / 2)
+    size = float(np.sqrt(max(seen**2 - noise**2, 0.0)))
+    way = np.sign(share - p)
+    error = float(np.sqrt(((p @ way**2) - (p @ way) ** 2) * per_call) / 2)
+    return Effect(
+        "topic mix", size, size, max(size - Z * error, 0.0), min(size + Z * error, 1.0), "total variation", n, noise
+    )
+
+
+def _shift(measure: str, unit: str, centred: FloatArray, n: float, size: float) -> Effect | None:
+    if n == 0:
+        return None
+    mean, noise, d = centred / n, 1 / n + 1 / size, len(centred)
+    square = float(mean @ mean) - d * noise
+    error = float(np.sqrt(2 * d * noise**2 + 4 * max(square, 0.0) * noise))
+    low, high = (float(np.sqrt(max(square + Z * way * error, 0.0))) for way in (-1, 1))
+    found = float(np.sqrt(max(square, 0.0)))
+    return Effect(measure, found, found, low, high, unit, n, float(np.sqrt(d * noise)))
+
+
+def _scalar(baseline: Baseline, detector: str, sums: FloatArray) -> Effect | None:
+    n, legendre_1, legendre_2, logs, squares = sums
+    if n < 2:
+        return None
+    mean, spread = baseline.fit.scales[detector].logs()
+    size = baseline.fit.scales[detector].n
+    current, current_spread = logs / n, float(np.sqrt(max(squares / n - (logs / n) ** 2, 1e-12)))
+    unit, scale = baseline.unit(detector), 1e-6 if baseline.unit(detector) == "USD" else 1.0
+    what = detector.replace("_", " ")
+    if abs(legendre_2) > 2 * abs(legendre_1):
+        ratio, error = current_spread / max(spread, 1e-6), float(np.sqrt(0.5 / n + 0.5 / size))
+        measure, before, now = f"spread of {what}", spread, current_spread
+        unit, change = "log " + unit, np.log(ratio)
+    else:
+        error = float(np.sqrt(current_spread**2 / n + spread**2 / size))
+        measure, change = f"typical {what}", current - mean
+        before, now = float(np.expm1(mean)) * scale, float(np.expm1(current)) * scale
+    low, estimate, high = (float(np.expm1(change + Z * way * error)) for way in (-1, 0, 1))
+    return Effect(measure, abs(estimate), estimate, low, high, unit, n, error, before, now)
+
+
+def _rate(baseline: Baseline, detector: str, flagged: float, n: float) -> Effect | None:
+    if n == 0:
+        return None
+    known = baseline.panel.rates[detector]
+    before, now = known.flagged / known.size, flagged / n
+    (low_0, high_0), (low_1, high_1) = _wilson(before, known.size), _wilson(now, n)
+    low = now - before - np.hypot(now - low_1, high_0 - before)
+    high = now - before + np.hypot(high_1 - now, before - low_0)
+    error = float(np.sqrt(known.rate * (1 - known.rate) * (1 / n + 1 / known.size)))
+    name = f"share of calls: {detector.replace('_', ' ')}"
+    return Effect(name, abs(now - before), now - before, float(low), float(high), "points", n, error, before, now)
+
+
+def _wilson(rate: float, n: float) -> tuple[float, float]:
+    """Interval of a rate (Wilson 1927); two of them make Newcombe's interval (1998) of a difference."""
+    middle = (rate + Z * Z / (2 * n)) / (1 + Z * Z / n)
+    half = Z / (1 + Z * Z / n) * np.sqrt(rate * (1 - rate) / n + Z * Z / (4 * n * n))
+    return float(middle - half), float(middle + half)

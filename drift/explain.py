@@ -1,0 +1,217 @@
+"""Since when, and what: the change point of an alarm, the topics that moved, the marker that moved with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from drift.baseline import Baseline
+from drift.block import Layout
+from drift.call import MARKERS, Rows
+from drift.detectors.memory import MEMORIES, FloatArray
+from drift.history import History
+from drift.pane import Pane
+
+NEWCOMER = 0.1
+"""Share of the baseline's calls that lie as far along a shift as those that it is said to be made of."""
+
+SUPPORT = 2.0
+"""Start points whose log likelihood ratio is within this of the best are as good: they bound the change point."""
+
+AWAY = 500
+"""Calls after which a marker's value that comes back is news again."""
+
+EVENTS = 32
+"""Marker events that are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePoint:
+    """When it changed: bucket of the history, event times in ms, and calls judged before it."""
+
+    bucket: int
+    at: int
+    low: int
+    high: int
+    calls: int
+    low_calls: int
+    high_calls: int
+
+
+def change_point(baseline: Baseline, layout: Layout, history: History, detector: str, now: int) -> ChangePoint:
+    """Start that makes the past likeliest, by likelihood ratio backwards from now, in the direction that drifted.
+
+    The direction is taken from the last 64, 256 or 1,024 calls, whichever explains most, and once more from all calls since
+    the start so found.
+    """
+    starts = [history.reaching(int(memory), now) for memory in MEMORIES]
+    ratios = [_ratios(baseline, layout, history, detector, start) for start in starts]
+    best = max(ratios, key=lambda ratio: float(ratio.max()))
+    again = _ratios(baseline, layout, history, detector, int(np.argmax(best)))
+    best = again if again.max() > best.max() else best
+    bucket = int(np.argmax(best))
+    likely = np.flatnonzero(best >= best[bucket] - SUPPORT)
+    low, high = int(likely[0]), int(likely[-1])
+    starts_at, calls = history.span[:, 0], history.calls
+    return ChangePoint(
+        bucket,
+        int(starts_at[bucket]),
+        int(starts_at[low]),
+        int(history.span[high, 1]),
+        int(calls[bucket]),
+        int(calls[low]),
+        int(calls[high + 1]) if high + 1 < len(calls) else now,
+    )
+
+
+def _ratios(baseline: Baseline, layout: Layout, history: History, detector: str, start: int) -> FloatArray:
+    """Log likelihood ratio of a change before each bucket, in the direction of the buckets since ``start``."""
+    sums, window = history.sums.astype(np.float64), history.since(start)
+    gains = gains_of(baseline, layout, detector, sums, window)
+    return np.cumsum(gains[::-1])[::-1]
+
+
+def gains_of(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray, window: FloatArray) -> FloatArray:
+    """Evidence in each row of ``sums`` for the change that ``window`` shows."""
+    panel = baseline.panel
+    if detector == "topics":
+        counts, seen = sums[:, layout.topics], window[layout.topics]
+        p = baseline.fit.proportions
+        q = np.maximum((seen + 0.5 * p * len(p)) / (seen.sum() + 0.5 * len(p)), 0.3 * p)
+        return np.asarray(counts @ np.log(q / q.sum() / p))
+    if detector in panel.rates:
+        p, flagged, n = panel.rates[detector].rate, sums[:, layout.flags[detector]], sums[:, layout.calls]
+        q = (window[layout.flags[detector]] + p) / (window[layout.calls] + 1)
+        return np.asarray(flagged * np.log(q / p) + (n - flagged) * np.log((1 - q) / (1 - p)))
+    tilt = panel.tilts[detector]
+    (centred, n), (now, count) = (_centred(baseline, layout, detector, s) for s in (sums, window[None]))
+    noise = np.array([[1 / max(float(count[0]), 1.0) + 1 / float(tilt.size[0])]])
+    theta = tilt.bet(now[None] / max(float(count[0]), 1.0), noise)[0, 0]
+    return np.asarray(centred @ theta - n * tilt.reference[0].cumulant(theta[None])[0])
+
+
+def _centred(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray) -> tuple[FloatArray, FloatArray]:
+    if detector == "inputs":
+        total, n = sums[:, layout.inputs], sums[:, layout.topics].sum(axis=1)
+    elif detector == "answers":
+        total, n = sums[:, layout.answers], sums[:, layout.compared]
+    else:
+        place = sums[:, layout.scalars[detector]]
+        total, n = place[:, 1:3], place[:, 0]
+    return total - n[:, None] * baseline.panel.tilts[detector].mean[0], n
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A topic whose share moved: ``z`` standard deviations, positive where it grew."""
+
+    topic: int
+    before: float
+    now: float
+    z: float
+    calls: int
+
+
+def moved(baseline: Baseline, counts: FloatArray, most: int = 5) -> tuple[Moved, ...]:
+    """Topics that moved most, the most significant first, from counts since the change point."""
+    n, p = float(counts.sum()), baseline.fit.proportions
+    if n == 0:
+        return ()
+    z = (counts - n * p) / np.sqrt(n * p * (1 - p) * (1 + n / baseline.fit.size))
+    order = np.argsort(-np.abs(z), kind="stable")[:most]
+    return tuple(Moved(int(k), float(p[k]), float(counts[k] / n), float(z[k]), int(counts[k])) for k in order)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Newcomers:
+    """Sampled calls that lie farther along the shift of the inputs than nine of ten calls of the baseline did."""
+
+    members: npt.NDArray[np.bool_]
+    before: float
+    now: float
+    z: float
+
+
+def newcomers(baseline: Baseline, shift: FloatArray, rows: Rows) -> Newcomers | None:
+    """The calls that a shift of the inputs is made of, or None if they are not clearly more than before.
+
+    Parameters
+    ----------
+    shift
+        Mean whitened input since the change point less the baseline's, shape ``(d,)``.
+    rows
+        Sampled calls since the change point.
+    """
+    asked = rows["topic"] >= 0
+    if not asked.any() or not shift.any():
+        return None
+    bound = float(np.quantile(baseline.fit.inputs @ shift, 1 - NEWCOMER))
+    members = asked & (baseline.frame.inputs(rows["features"][:, 0]) @ shift > bound)
+    n = int(asked.sum())
+    now = float(members.sum() / n)
+    z = (now - NEWCOMER) / float(np.sqrt(NEWCOMER * (1 - NEWCOMER) * (1 / n + 1 / baseline.fit.size)))
+    return Newcomers(members, NEWCOMER, now, z) if z > 2 else None
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerEvent:
+    """A value of a marker that was new, or back after long: hashes of it and of what was usual before."""
+
+    field: str
+    before: int
+    after: int
+    at: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Markers:
+    """What each marker's values have been: usual value, when each was last seen (calls), and what was news."""
+
+    usual: Mapping[str, int]
+    seen: Mapping[str, Mapping[int, int]]
+    events: tuple[MarkerEvent, ...] = ()
+
+    @classmethod
+    def of(cls, baseline: Baseline) -> Markers:
+        """The baseline's markers."""
+        empty = cls(dict.fromkeys(MARKERS, 0), {name: {} for name in MARKERS})
+        return replace(empty.update(baseline.pane, 0), events=())
+
+    def update(self, block: Pane, calls: int) -> Markers:
+        """What is known after another block, before which ``calls`` calls had been judged."""
+        usual, seen, events = (
+            dict(self.usual),
+            {name: dict(values) for name, values in self.seen.items()},
+            list(self.events),
+        )
+        for position, name in enumerate(MARKERS):
+            here = block.sums.marks[(block.sums.marks["field"] == position) & (block.sums.marks["value"] != 0)]
+            if len(here) == 0:
+                continue
+            known = seen[name]
+            for value in (int(v) for v in here["value"]):
+                if calls - known.get(value, -AWAY) >= AWAY and (known or usual[name]):
+                    events.append(MarkerEvent(name, usual[name], value, block.tick, calls))
+                known[value] = calls
+            usual[name] = int(here["value"][np.argmax(here["n"])])
+            seen[name] = dict(sorted(known.items(), key=lambda item: -item[1])[:64])
+        return Markers(usual, seen, tuple(events[-EVENTS:]))
+
+
+def nearest(markers: Markers, point: ChangePoint, near: int = 200) -> MarkerEvent | None:
+    """The marker event nearest to a change point, within its interval or 200 calls of it."""
+    reach = max(near, point.high_calls - point.low_calls)
+    close = [
+        event for event in markers.events if abs(event.calls - point.calls) <= reach and event.before != event.after
+    ]
+    return min(
+        close, key=lambda event: (abs(event.calls - point.calls), MARKERS_FIRST.index(event.field)), default=None
+    )
+
+
+MARKERS_FIRST: Sequence[str] = ("served_model", "model", "fingerprint", "prompt_version", "app_version", "region")
+"""Of markers that moved together, the one that says most."""

@@ -1,0 +1,182 @@
+"""What detectors learn from a baseline's calls, and learn again from each resample of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from drift.bins import LOGS, MISSING
+from drift.call import FLAGS, SERIES, Rows
+from drift.frame import FEWEST, FloatArray, Frame, IntArray, cell_means, log_lengths, topic_residuals
+
+RIDGE = 20.0
+"""Calls' worth of shrinkage of the linear map from inputs to answers."""
+
+SCALARS = {
+    "input_length": ("input_tokens", "input_chars"),
+    "output_length": ("output_tokens", "output_chars"),
+    "latency": ("latency_ms",),
+    "ttft": ("ttft_ms",),
+    "cost": ("cost_musd",),
+}
+"""Detector of a scalar: the series it reads, the first of them that nearly every call has."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """A baseline's reference calls in its own coordinates."""
+
+    topic: IntArray  # (N,), -1 without input
+    inputs: FloatArray  # (N, d)
+    answers: FloatArray  # (N, r)
+    cell: IntArray  # (N,) stratum * topics + topic, -1 where answers are not compared
+    bins: npt.NDArray[np.int32]  # (N, series)
+    flags: npt.NDArray[np.int8]  # (N, flags)
+    at: IntArray  # (N,) event time
+
+    @classmethod
+    def of(cls, frame: Frame, rows: Rows) -> Features:
+        """Coordinates of these calls."""
+        topic, stratum = frame.topic(rows["topic"]), frame.stratum(rows["stratum"])
+        compared = (topic >= 0) & (stratum >= 0) & (rows["answered"] == 1) & (rows["band"] < frame.bands)
+        return cls(
+            topic,
+            frame.inputs(rows["features"][:, 0]) * (topic >= 0)[:, None],
+            frame.answers(rows["features"][:, 1:], log_lengths(rows)),
+            np.where(compared, stratum * frame.topics + topic, -1),
+            rows["bins"],
+            rows["flags"],
+            rows["at"],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scale:
+    """A scalar's distribution in the baseline, read as ranks.
+
+    Parameters
+    ----------
+    series
+        Position of the series in ``SERIES``.
+    bins, weights
+        Bins that were seen ``(B,)``, and how often.
+    """
+
+    series: int
+    bins: npt.NDArray[np.int32]
+    weights: FloatArray
+
+    @property
+    def n(self) -> float:
+        """Calls with a value."""
+        return float(self.weights.sum())
+
+    def basis(self, bins: npt.NDArray[np.int32]) -> FloatArray:
+        """First two Legendre polynomials of each bin's mid-rank, shape ``(n, 2)``: mean zero and variance one in the baseline."""
+        below = np.concatenate([[0.0], np.cumsum(self.weights)])
+        ranks = below[np.searchsorted(self.bins, bins, "left")] + below[np.searchsorted(self.bins, bins, "right")]
+        u = ranks / self.n - 1.0
+        return np.stack([np.sqrt(3.0) * u, np.sqrt(5.0) * (1.5 * u * u - 0.5)], axis=1)
+
+    def logs(self) -> tuple[float, float]:
+        """Mean and standard deviation of the log values."""
+        values = LOGS[self.bins]
+        mean = float(self.weights @ values / self.n)
+        return mean, float(np.sqrt(max(self.weights @ (values - mean) ** 2 / self.n, 0.0)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fit:
+    """A baseline as its detectors know it.
+
+    ``centres`` holds the mean judged answer of each stratum and topic ``(cells, r)``, ``known`` the cells with enough calls,
+    ``slope`` the linear map of inputs to what answers differ from it ``(d, r)``; ``residuals`` are the reference calls' own
+    with ``residual_weights``.
+    """
+
+    size: float
+    proportions: FloatArray
+    input_mean: FloatArray
+    inputs: FloatArray
+    input_weights: FloatArray
+    centres: FloatArray
+    known: npt.NDArray[np.bool_]
+    slope: FloatArray
+    residuals: FloatArray
+    residual_weights: FloatArray
+    residual_mean: FloatArray
+    scales: Mapping[str, Scale]
+
+    @property
+    def compared(self) -> float:
+        """Calls whose answers are compared."""
+        return float(self.residual_weights.sum())
+
+
+def scale_of(name: str, bins: npt.NDArray[np.int32], weights: FloatArray, fewest: int = 200) -> Scale | None:
+    """Scale of a scalar's detector, or None where too few calls have a value or all have the same."""
+    for series in (SERIES.index(name) for name in SCALARS[name]):
+        given = bins[:, series] != MISSING
+        if given.mean() < 0.5 or weights[given].sum() < fewest:
+            continue
+        seen, where = np.unique(bins[given, series], return_inverse=True)
+        if len(seen) > 1:
+            return Scale(series, seen, np.bincount(where, weights[given]))
+    return None
+
+
+def fit(frame: Frame, features: Features, weights: FloatArray, like: Fit | None = None) -> Fit:
+    """What detectors learn from the calls, each counted ``weights`` times, shape ``(N,)``.
+
+    Parameters
+    ----------
+    like
+        A fit of the same calls: the same scalars are fitted again, though a resample alone would not have allowed it.
+    """
+    asked = features.topic >= 0
+    counts = np.bincount(features.topic[asked], weights[asked], minlength=frame.topics)
+    cells = max(len(frame.strata), 1) * frame.topics
+    pick = (features.cell >= 0) & (weights > 0)
+    cell, kept = features.cell[pick], weights[pick]
+    count, centres = cell_means(features.answers[pick], cell, kept, cells)
+    known = count >= FEWEST
+    sure = known[cell]
+    residuals = topic_residuals(features.answers[pick], cell, kept)[sure] if len(cell) else features.answers[:0]
+    inputs, kept = features.inputs[pick][sure], kept[sure]
+    slope = _slope(inputs, residuals, kept)
+    residuals = residuals - inputs @ slope
+    share = weights[asked] / max(weights[asked].sum(), 1e-9)
+    scales = {
+        name: scale
+        for name in (SCALARS if like is None else like.scales)
+        if (scale := scale_of(name, features.bins, weights, 200 if like is None else 1)) is not None
+    }
+    return Fit(
+        float(weights.sum()),
+        (counts + 0.5) / (counts.sum() + 0.5 * frame.topics),
+        share @ features.inputs[asked],
+        features.inputs[asked],
+        share,
+        centres,
+        known,
+        slope,
+        residuals,
+        kept,
+        kept @ residuals / max(kept.sum(), 1e-9),
+        scales,
+    )
+
+
+def _slope(inputs: FloatArray, residuals: FloatArray, weights: FloatArray) -> FloatArray:
+    total = max(weights.sum(), 1e-9)
+    moment = (inputs * weights[:, None]).T
+    gram = moment @ inputs / total + RIDGE / max(total, RIDGE) * np.eye(inputs.shape[1])
+    return np.asarray(np.linalg.solve(gram, moment @ residuals / total))
+
+
+def flag_counts(features: Features) -> dict[str, int]:
+    """Reference calls with each flag."""
+    return {name: int(features.flags[:, i].sum()) for i, name in enumerate(FLAGS)}

@@ -1,0 +1,196 @@
+"""The coordinates in which a baseline judges: its topics, its whitened inputs, its answers.
+
+Everything here is linear in the sums of a pane, and stays as it is when a baseline is resampled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.cluster.hierarchy
+import scipy.linalg
+import scipy.sparse
+
+from drift.bins import LOGS, MISSING
+from drift.call import DIMENSIONS, GRID, LENGTH_GRID, OUTPUT_CHARS, Rows
+from drift.lens import TOPICS, Lens
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+FEWEST = 10
+"""Calls of a topic in the baseline from which its answers can be compared."""
+
+KAPPA = 1.0
+"""Calls' worth of the overall mean mixed into each topic's mean answer."""
+
+NEAR = 1
+"""Calls count for `model` in bands below this one: within the distance of 80 % of fresh calls to their topic."""
+
+CROWDED = 0.5
+"""Where more of the baseline than this lies outside, bands say little (a lens from elsewhere) and all of them count."""
+
+DROPPED = 1e-3
+"""Directions whose variance is a smaller share of the largest are left out."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """Fixed maps of a baseline.
+
+    Parameters
+    ----------
+    groups
+        The baseline's topic for each of the lens', shape ``(topics,)``: small ones are merged.
+    input_mean, input_map
+        Inputs are judged as ``(x - input_mean) @ input_map``, shapes ``(64,)`` and ``(64, d)``.
+    answer_map
+        Answers are judged as ``y @ answer_map`` with y the 64 coordinates of the output, the 64 of its format, and log
+        length and its square: shape ``(130, r)``; residuals given the input are then white.
+    answer_blocks
+        Columns of it that belong to output, format and length.
+    bands
+        Calls in bands below this one are compared.
+    strata
+        Hashes of the prompt versions and variants that have means of their own.
+    """
+
+    groups: IntArray
+    input_mean: FloatArray
+    input_map: FloatArray
+    answer_map: FloatArray
+    answer_blocks: tuple[tuple[int, int], ...]
+    bands: int
+    strata: tuple[int, ...]
+
+    @property
+    def topics(self) -> int:
+        """Topics of the baseline."""
+        return int(self.groups.max()) + 1
+
+    def topic(self, lens_topics: npt.NDArray[np.int16]) -> IntArray:
+        """The baseline's topics, -1 where there was no input."""
+        return np.where(lens_topics >= 0, self.groups[lens_topics], -1)
+
+    def inputs(self, coordinates: npt.NDArray[np.integer], n: npt.ArrayLike = 1) -> FloatArray:
+        """Whitened inputs: of calls, or of sums over ``n`` calls. Shape ``(..., 64)`` to ``(..., d)``."""
+        offset = np.asarray(n, dtype=np.float64)[..., None] * (self.input_mean @ self.input_map)
+        return np.asarray((coordinates / GRID) @ self.input_map - offset)
+
+    def answers(self, outputs: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]) -> FloatArray:
+        """Judged answers from ``(..., 2, 64)`` coordinates of output and format and ``(..., 2)`` log lengths, or sums of them."""
+        flat = outputs.reshape(*outputs.shape[:-2], 2 * DIMENSIONS) / GRID
+        scale = np.array([LENGTH_GRID, LENGTH_GRID**2])
+        return np.asarray(np.concatenate([flat, lengths / scale], axis=-1) @ self.answer_map)
+
+    def stratum(self, hashes: npt.NDArray[np.uint64]) -> IntArray:
+        """Position of each hash in ``strata``, -1 where the baseline does not know it."""
+        found = np.full(len(hashes), -1)
+        for position, known in enumerate(self.strata):
+            found[hashes == np.uint64(known)] = position
+        return found
+
+
+def log_lengths(rows: Rows) -> IntArray:
+    """Log characters of each output and its square, on the grid, shape ``(n, 2)``."""
+    bins = rows["bins"][:, OUTPUT_CHARS]
+    logs = np.where(bins == MISSING, 0, np.rint(LOGS[bins] * LENGTH_GRID)).astype(np.int64)
+    return np.stack([logs, logs * logs], axis=1)
+
+
+def frame(lens: Lens, rows: Rows) -> Frame:
+    """Frame for these calls of a baseline."""
+    n = len(rows)
+    groups = _groups(lens, rows)
+    width = int(np.clip(n // 60, 8, 32))
+    asked = rows[rows["topic"] >= 0]["features"][:, 0] / GRID
+    mean, input_map = _principal(asked, width)
+    answered = rows["answered"] == 1
+    bands = NEAR if (rows["band"] >= NEAR).mean() <= CROWDED else 5
+    strata = _strata(rows)
+    made = Frame(groups, mean, input_map, np.zeros((2 * DIMENSIONS + 2, 0)), (), bands, strata)
+    answer_map, blocks = _answer_map(made, rows[answered & (rows["topic"] >= 0)], width)
+    return Frame(groups, mean, input_map, answer_map, blocks, bands, strata)
+
+
+def _groups(lens: Lens, rows: Rows) -> IntArray:
+    """Topics of the lens merged by their centres until there is one for every 40 calls."""
+    wanted = int(np.clip(len(rows) // 40, *TOPICS))
+    if lens.topics <= wanted:
+        return np.arange(lens.topics)
+    tree = scipy.cluster.hierarchy.linkage(lens.codebook.astype(np.float64), method="ward")
+    label = scipy.cluster.hierarchy.fcluster(tree, wanted, criterion="maxclust")
+    return np.unique(label, return_inverse=True)[1].astype(np.int64)
+
+
+def _strata(rows: Rows) -> tuple[int, ...]:
+    """Prompt versions and variants with at least a tenth of the calls and 200 of them, or all that there are if only one is."""
+    hashes, counts = np.unique(rows["stratum"], return_counts=True)
+    if len(hashes) == 1:
+        return (int(hashes[0]),)
+    return tuple(int(h) for h, c in zip(hashes, counts, strict=True) if c >= max(200, len(rows) // 10))
+
+
+def _principal(values: FloatArray, width: int, dropped: float = 1e-4) -> tuple[FloatArray, FloatArray]:
+    """Mean and whitening map onto the first principal components."""
+    if len(values) < 2:
+        return np.zeros(DIMENSIONS), np.zeros((DIMENSIONS, 0))
+    mean = values.mean(axis=0)
+    found, columns = scipy.linalg.eigh(np.cov((values - mean).T))
+    kept = np.arange(len(found))[::-1][:width]
+    kept = kept[found[kept] > max(dropped * found[-1], 1e-12)]
+    return mean, np.asarray(columns[:, kept] / np.sqrt(found[kept]))
+
+
+def _answer_map(made: Frame, rows: Rows, width: int) -> tuple[FloatArray, tuple[tuple[int, int], ...]]:
+    """Map of answers whose residuals, after each topic's mean, are white within output, format and length."""
+    if len(rows) < 2:
+        return made.answer_map, ()
+    raw = [
+        rows["features"][:, 1] / GRID,
+        rows["features"][:, 2] / GRID,
+        log_lengths(rows) / (LENGTH_GRID, LENGTH_GRID**2),
+    ]
+    cell = np.maximum(made.stratum(rows["stratum"]), 0) * made.topics + made.topic(rows["topic"])
+    maps, blocks, at = [], [], 0
+    for view, values in enumerate(raw):
+        first = _principal(values, width)[1] if view < 2 else _length_map(values)
+        second = _whiten(topic_residuals(values @ first, cell))
+        maps.append(first @ second)
+        blocks.append((at, at + second.shape[1]))
+        at += second.shape[1]
+    return scipy.linalg.block_diag(*maps), tuple(block for block in blocks if block[1] > block[0])
+
+
+def _length_map(logs: FloatArray) -> FloatArray:
+    """Log length and its square, centred and scaled but for a constant."""
+    mean, spread = logs[:, 0].mean(), max(logs[:, 0].std(), 0.05)
+    return np.array([[1 / spread, -2 * mean / spread**2], [0.0, 1 / spread**2]])
+
+
+def topic_residuals(values: FloatArray, cell: IntArray, weights: FloatArray | None = None) -> FloatArray:
+    """Each row less the mean of its cell as if the cell had been averaged without it."""
+    weights = np.ones(len(values)) if weights is None else weights
+    count, mean = cell_means(values, cell, weights)
+    grown = count + KAPPA
+    return (values - mean[cell]) * (grown / np.maximum(grown - 1, 1.0))[cell, None]
+
+
+def cell_means(
+    values: FloatArray, cell: IntArray, weights: FloatArray, cells: int | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Weight and mean of each cell, the mean drawn to the overall one by ``KAPPA`` calls."""
+    cells = int(cell.max()) + 1 if cells is None else cells
+    count = np.bincount(cell, weights, minlength=cells)
+    pick = scipy.sparse.csr_array((weights, (cell, np.arange(len(cell)))), shape=(cells, len(cell)))
+    overall = weights @ values / max(weights.sum(), 1e-9)
+    return count, np.asarray((pick @ values + KAPPA * overall) / (count[:, None] + KAPPA))
+
+
+def _whiten(residuals: FloatArray) -> FloatArray:
+    found, columns = scipy.linalg.eigh(np.cov((residuals - residuals.mean(axis=0)).T).reshape(residuals.shape[1], -1))
+    kept = np.arange(len(found))[::-1]
+    kept = kept[found[kept] > DROPPED * max(found[-1], 1e-9)]
+    return np.asarray(columns[:, kept] / np.sqrt(found[kept]))

@@ -1,0 +1,155 @@
+"""All detectors of a baseline, stepping through blocks of calls together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from drift.detectors.memory import FloatArray, Memory
+from drift.detectors.rate import Rate
+from drift.detectors.tilt import Reference, Tilt
+from drift.detectors.topics import Topics
+from drift.fit import Fit
+from drift.frame import Frame
+
+KINDS = {
+    "topics": "data",
+    "inputs": "data",
+    "input_length": "data",
+    "answers": "model",
+    "output_length": "output_length",
+    "latency": "operational",
+    "ttft": "operational",
+    "cost": "operational",
+    "error": "operational",
+    "truncated": "operational",
+    "empty_output": "operational",
+}
+"""Which kind of drift each detector speaks of."""
+
+GIVEN_AWAY = 0.25
+"""Share of the d / 2N nats a call that a bet could win from the baseline's own error, given away as slack."""
+
+Mask = npt.NDArray[np.bool_]
+Compared = Callable[[Mask], tuple[FloatArray, FloatArray]]
+"""From grown topics (T, R, K), which are left out, to sums of residuals (T, R, r) and their calls (T, R)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """T blocks of calls of R replicas in a baseline's coordinates.
+
+    ``scalars`` holds sums of the two Legendre polynomials ``(T, R, 2)`` and calls with a value ``(T, R)``; ``flags`` flagged
+    calls and all, of the one replica that is judged live.
+    """
+
+    calls: FloatArray  # (T, R)
+    weight: FloatArray  # (T, R) in units of the budget
+    topics: FloatArray  # (T, R, K)
+    inputs: FloatArray  # (T, R, d)
+    compared: Compared
+    scalars: Mapping[str, tuple[FloatArray, FloatArray]]
+    flags: Mapping[str, tuple[int, int]]
+
+
+State = Mapping[str, Memory | FloatArray]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The detectors of R replicas of a baseline (one when judging)."""
+
+    topics: Topics
+    tilts: Mapping[str, Tilt]
+    rates: Mapping[str, Rate]
+
+    @classmethod
+    def of(cls, frame: Frame, fits: Sequence[Fit], rates: Mapping[str, Rate]) -> Panel:
+        """Detectors for these fits; a detector without data in the baseline is left out."""
+        size = np.array([fit.size for fit in fits])
+        tilts = {}
+        if frame.input_map.shape[1]:
+            tilts["inputs"] = _inputs(fits, size)
+        if frame.answer_blocks and all(fit.compared >= 100 for fit in fits):
+            tilts["answers"] = _answers(frame, fits)
+        for name in fits[0].scales:
+            tilts[name] = _scalar(fits, name)
+        slack = GIVEN_AWAY * frame.topics / (2 * size.mean())
+        return cls(Topics(np.stack([fit.proportions for fit in fits]), size, slack), tilts, rates)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Detectors in the order of ``KINDS``."""
+        there = {"topics", *self.tilts, *self.rates}
+        return tuple(name for name in KINDS if name in there)
+
+    @property
+    def resampled(self) -> tuple[str, ...]:
+        """Detectors whose thresholds are calibrated by resampling; those of flags are guaranteed by formula."""
+        return tuple(name for name in self.names if name not in self.rates)
+
+    def start(self) -> State:
+        """State of having seen nothing."""
+        state: dict[str, Memory | FloatArray] = {"topics": self.topics.start()}
+        state |= {name: tilt.start() for name, tilt in self.tilts.items()}
+        return state | {name: rate.start() for name, rate in self.rates.items()}
+
+    def update(self, state: State, feed: Feed) -> tuple[State, dict[str, FloatArray]]:
+        """State after the blocks, and each detector's evidence after every one of them, natural log, ``(T, R)``."""
+        after: dict[str, Memory | FloatArray] = {}
+        course: dict[str, FloatArray] = {}
+        after["topics"], course["topics"], grown = self.topics.update(
+            _memory(state["topics"]), feed.topics, feed.calls, feed.weight
+        )
+        for name, tilt in self.tilts.items():
+            sums, n = self._sums(name, feed, grown)
+            after[name], course[name] = tilt.update(_memory(state[name]), sums, n, feed.calls, feed.weight)
+        for name, rate in self.rates.items():
+            flagged, calls = feed.flags.get(name, (0, 0))
+            evidence = state[name]
+            assert isinstance(evidence, np.ndarray)
+            after[name], statistic = rate.update(evidence, flagged, calls, float(feed.weight[0, 0]))
+            course[name] = np.array([[statistic]])
+        return after, course
+
+    @staticmethod
+    def _sums(name: str, feed: Feed, grown: Mask) -> tuple[FloatArray, FloatArray]:
+        if name == "inputs":
+            return feed.inputs, feed.topics.sum(axis=2)
+        return feed.compared(grown) if name == "answers" else feed.scalars[name]
+
+
+def _memory(state: Memory | FloatArray) -> Memory:
+    assert isinstance(state, Memory)
+    return state
+
+
+def _inputs(fits: Sequence[Fit], size: FloatArray) -> Tilt:
+    width = fits[0].inputs.shape[1]
+    return Tilt(
+        np.stack([fit.input_mean for fit in fits]),
+        [Reference(fit.inputs - fit.input_mean, fit.input_weights) for fit in fits],
+        ((0, width),),
+        size,
+        GIVEN_AWAY * width / (2 * size.mean()),
+    )
+
+
+def _answers(frame: Frame, fits: Sequence[Fit]) -> Tilt:
+    size = np.array([fit.compared for fit in fits])
+    width = frame.answer_blocks[-1][1]
+    references = [Reference(fit.residuals - fit.residual_mean, fit.residual_weights / fit.compared) for fit in fits]
+    slack = GIVEN_AWAY * width / (2 * size.mean())
+    return Tilt(np.stack([fit.residual_mean for fit in fits]), references, frame.answer_blocks, size, slack)
+
+
+def _scalar(fits: Sequence[Fit], name: str) -> Tilt:
+    scales = [fit.scales[name] for fit in fits]
+    size = np.array([scale.n for scale in scales])
+    bases = [scale.basis(scale.bins) for scale in scales]
+    means = [scale.weights @ basis / scale.n for scale, basis in zip(scales, bases, strict=True)]
+    references = [Reference(b - m, s.weights / s.n) for s, b, m in zip(scales, bases, means, strict=True)]
+    return Tilt(np.stack(means), references, ((0, 1), (1, 2)), size, GIVEN_AWAY * 2 / (2 * size.mean()), cap=0.6)

@@ -1,0 +1,367 @@
+"""From evidence to answers: one state a segment, thresholds, tolerance, the latch, and the three answers.
+
+``judge`` is pure: the same state and panes give the same state and alarms, live, in replay and in tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from drift.baseline import Baseline
+from drift.block import Block, Layout, gather
+from drift.budget import Budget
+from drift.call import ROW, Rows
+from drift.detectors.memory import FloatArray
+from drift.effects import Effect, along, direction, effect
+from drift.errors import LensMismatchError
+from drift.explain import (
+    ChangePoint,
+    MarkerEvent,
+    Markers,
+    Moved,
+    Newcomers,
+    change_point,
+    moved,
+    nearest,
+    newcomers,
+)
+from drift.history import History
+from drift.pane import Pane, Texts
+from drift.panel import KINDS, State
+
+Answer = Literal["drift", "no_drift", "not_enough_data"]
+
+TOLERANCES: Mapping[str, float] = {
+    "topics": 0.03,
+    "inputs": 0.05,
+    "answers": 0.05,
+    "input_length": 0.05,
+    "output_length": 0.05,
+    "latency": 0.05,
+    "ttft": 0.05,
+    "cost": 0.05,
+    "error": 0.01,
+    "truncated": 0.01,
+    "empty_output": 0.01,
+}
+"""Drift that is too small to matter: total variation, standard deviations, relative change, share of calls."""
+
+LEAST_CALLS = 100
+"""Calls judged before silence means anything."""
+
+LEAST_COMPARED = 0.3
+"""Share of recent calls whose answers must be comparable for silence about the model to mean anything."""
+
+CLEAR_AFTER = 1024
+"""Calls that must be back inside tolerance, all together and their last quarter, before an alarm ends."""
+
+EXEMPLARS = 256
+"""Recent calls kept for examples, at most ten of a block."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A baseline, a budget and tolerances: all that a verdict depends on besides the calls."""
+
+    baseline: Baseline
+    budget: Budget
+    tolerances: Mapping[str, float] = field(default_factory=lambda: TOLERANCES)
+    clear_after: int = CLEAR_AFTER
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Layout of blocks."""
+        return Layout.of(self.baseline)
+
+    @cached_property
+    def thresholds(self) -> dict[str, tuple[float, float]]:
+        """Threshold and guaranteed threshold of each detector."""
+        return self.baseline.thresholds(self.budget)
+
+    @cached_property
+    def calls_a_day(self) -> float:
+        """The baseline's rate of calls."""
+        return self.baseline.calls_a_day
+
+
+@dataclass(frozen=True, slots=True)
+class Latch:
+    """An alarm that stands, and the direction in which it drifted."""
+
+    detector: str
+    raised_at: int
+    since: int
+    tick: int
+    way: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentState:
+    """All that is remembered of a segment."""
+
+    pending: Pane | None
+    detectors: State
+    history: History
+    markers: Markers
+    statistics: Mapping[str, float]
+    latches: Mapping[str, Latch] = field(default_factory=dict)
+    rows: Rows = field(default_factory=lambda: np.zeros(0, ROW))
+    texts: tuple[Texts, ...] = ()
+    names: Mapping[int, str] = field(default_factory=dict)
+    calls: int = 0
+    last: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A change of state of one kind of drift, with its evidence."""
+
+    state: Literal["firing", "resolved"]
+    kind: str
+    detector: str
+    tick: int
+    at: int
+    since: int
+    calls: int
+    statistic: float
+    threshold: float
+    effect: Effect | None
+    point: ChangePoint | None
+    marker: MarkerEvent | None
+    topics: tuple[Moved, ...]
+    newcomers: Newcomers | None
+    samples: float
+    rows: Rows
+    texts: tuple[Texts, ...]
+    names: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer for one kind: its strongest detector, or why there is no answer."""
+
+    kind: str
+    answer: Answer
+    detector: str
+    statistic: float
+    threshold: float
+    effect: Effect | None
+    reason: str = ""
+
+
+def start(judge: Judge) -> SegmentState:
+    """State of a segment of which nothing was judged."""
+    return SegmentState(
+        None, judge.baseline.panel.start(), History.start(judge.layout.width), Markers.of(judge.baseline), {}
+    )
+
+
+def judge(config: Judge, state: SegmentState, tick: Pane) -> tuple[SegmentState, tuple[Alarm, ...]]:
+    """State and alarms after one more closed tick of a segment, its partitions merged; ticks come in order of time.
+
+    Raises
+    ------
+    LensMismatchError
+        The pane was seen through another lens than the baseline.
+    """
+    if tick.lens != config.baseline.pane.lens:
+        raise LensMismatchError(
+            f"segment {tick.segment}: calls were seen through lens {tick.lens}, baseline {config.baseline.id} through "
+            f"{config.baseline.pane.lens}: measure the calls again through it, or build a baseline with lens {tick.lens}"
+        )
+    pending, block = gather(state.pending, tick)
+    if block is None:
+        return replace(state, pending=pending), ()
+    return _step(config, replace(state, pending=None), block)
+
+
+def _step(config: Judge, state: SegmentState, pane: Pane) -> tuple[SegmentState, tuple[Alarm, ...]]:
+    baseline = config.baseline
+    elapsed = pane.end - (state.last or pane.tick)
+    block = Block(baseline, config.layout, pane, 0.0)
+    block.weight = config.budget.weight(block.n, elapsed, config.calls_a_day)
+    detectors, courses = baseline.panel.update(state.detectors, block.feed)
+    statistics = {name: float(course[0, 0]) for name, course in courses.items()}
+    state = replace(
+        state,
+        detectors=detectors,
+        history=state.history.push(block.vector, state.calls, (pane.tick, pane.end)),
+        markers=state.markers.update(pane, state.calls),
+        statistics=statistics,
+        calls=state.calls + block.n,
+        last=pane.end,
+        **_exemplars(state, pane),
+    )
+    alarms: list[Alarm] = []
+    for kind in dict.fromkeys(KINDS[name] for name in baseline.panel.names):
+        state, alarm = (_clear if kind in state.latches else _raise)(config, state, kind, pane)
+        alarms += [alarm] if alarm else []
+    return state, tuple(alarms)
+
+
+def _exemplars(state: SegmentState, pane: Pane) -> dict[str, object]:
+    rows = np.concatenate([state.rows, pane.sample.rows[:10]])[-EXEMPLARS:]
+    texts = (*state.texts, *pane.sample.texts[:10])[-EXEMPLARS:]
+    used = {int(code) for code in np.unique(np.concatenate([rows["stratum"], rows["markers"].ravel()]))}
+    used |= {event.before for event in state.markers.events} | {event.after for event in state.markers.events}
+    used |= set(state.markers.usual.values())
+    names = {code: name for code, name in {**state.names, **pane.names}.items() if code in used}
+    return {"rows": rows, "texts": texts, "names": names}
+
+
+def _raise(config: Judge, state: SegmentState, kind: str, pane: Pane) -> tuple[SegmentState, Alarm | None]:
+    """An alarm of this kind if a detector is over its threshold and the effect since the change is over tolerance."""
+    over = {
+        name: state.statistics[name] - config.thresholds[name][0]
+        for name in config.baseline.panel.names
+        if KINDS[name] == kind and state.statistics[name] >= config.thresholds[name][0]
+    }
+    for detector in sorted(over, key=lambda name: (-over[name], name)):
+        point = change_point(config.baseline, config.layout, state.history, detector, state.calls)
+        sums = state.history.since(point.bucket)
+        found = effect(config.baseline, config.layout, detector, sums)
+        if found is None or found.size < config.tolerances[detector]:
+            continue
+        alarm = _alarm(config, state, "firing", kind, detector, pane, found, point)
+        way = direction(config.baseline, config.layout, detector, sums)
+        latch = Latch(detector, pane.end, point.at, pane.tick, way)
+        state = _reset(config, replace(state, latches={**state.latches, kind: latch}), kind)
+        return state, alarm
+    return state, None
+
+
+def _clear(config: Judge, state: SegmentState, kind: str, pane: Pane) -> tuple[SegmentState, Alarm | None]:
+    """The end of an alarm once enough calls are back inside tolerance, all together and their last quarter."""
+    latch = state.latches[kind]
+    if state.calls - _calls_at(state, latch.raised_at) < config.clear_after or not all(
+        _inside(config, state, kind, latch, calls) for calls in (config.clear_after, config.clear_after // 4)
+    ):
+        return state, None
+    sums = state.history.since(state.history.reaching(config.clear_after, state.calls))
+    found = effect(config.baseline, config.layout, latch.detector, sums)
+    alarm = _alarm(config, state, "resolved", kind, latch.detector, pane, found, None)
+    others = {name: one for name, one in state.latches.items() if name != kind}
+    return _reset(config, replace(state, latches=others), kind), alarm
+
+
+def _calls_at(state: SegmentState, at: int) -> int:
+    """Calls judged when an event time had come, as far back as the history reaches."""
+    later = np.flatnonzero(state.history.span[:, 0] >= at)
+    return int(state.history.calls[later[0]]) if len(later) else state.calls
+
+
+def _inside(config: Judge, state: SegmentState, kind: str, latch: Latch, calls: int) -> bool:
+    """Whether the last calls may be inside tolerance: overall, and along the direction in which the alarm had drifted."""
+    sums = state.history.since(state.history.reaching(calls, state.calls))
+    for name in (name for name in config.baseline.panel.names if KINDS[name] == kind):
+        found = effect(config.baseline, config.layout, name, sums)
+        if found is not None and found.surely > config.tolerances[name]:
+            return False
+    if not len(latch.way):
+        return True
+    return along(config.baseline, config.layout, latch.detector, sums, latch.way) <= config.tolerances[latch.detector]
+
+
+def _reset(config: Judge, state: SegmentState, kind: str) -> SegmentState:
+    """Detectors of a kind start anew, against the same baseline."""
+    fresh = config.baseline.panel.start()
+    names = [name for name in fresh if KINDS[name] == kind]
+    return replace(
+        state,
+        detectors={**state.detectors, **{name: fresh[name] for name in names}},
+    )
+
+
+def _alarm(
+    config: Judge,
+    state: SegmentState,
+    becomes: Literal["firing", "resolved"],
+    kind: str,
+    detector: str,
+    pane: Pane,
+    found: Effect | None,
+    point: ChangePoint | None,
+) -> Alarm:
+    latch = state.latches.get(kind)
+    recent = state.rows["at"] >= point.at if point else np.zeros(len(state.rows), bool)
+    rows = state.rows[recent]
+    topics, new = _asked(config, state, point, rows) if point and kind == "data" else ((), None)
+    return Alarm(
+        becomes,
+        kind,
+        detector,
+        latch.tick if latch else pane.tick,
+        pane.end,
+        point.at if point else (latch.since if latch else pane.tick),
+        state.calls,
+        state.statistics[detector],
+        config.thresholds[detector][0],
+        found,
+        point,
+        nearest(state.markers, point) if point else None,
+        topics,
+        new,
+        found.samples if found else 0.0,
+        rows,
+        tuple(pair for pair, there in zip(state.texts, recent, strict=False) if there),
+        state.names,
+    )
+
+
+def _asked(
+    config: Judge, state: SegmentState, point: ChangePoint, rows: Rows
+) -> tuple[tuple[Moved, ...], Newcomers | None]:
+    """Which topics moved since a change point, and the sampled calls that the shift of the inputs is made of."""
+    since, layout = state.history.since(point.bucket), config.layout
+    counts = since[layout.topics]
+    shift = since[layout.inputs] / max(float(counts.sum()), 1.0) - config.baseline.fit.input_mean
+    return moved(config.baseline, counts), newcomers(config.baseline, shift, rows)
+
+
+def verdicts(config: Judge, state: SegmentState) -> tuple[Verdict, ...]:
+    """The present answer for every kind that the baseline can speak of."""
+    made = []
+    for kind in dict.fromkeys(KINDS.values()):
+        names = [name for name in config.baseline.panel.names if KINDS[name] == kind]
+        made.append(_verdict(config, state, kind, names))
+    return tuple(made)
+
+
+def _verdict(config: Judge, state: SegmentState, kind: str, names: list[str]) -> Verdict:
+    if not names:
+        return Verdict(kind, "not_enough_data", "", 0.0, 0.0, None, "the baseline holds no such measures")
+    ratio = {name: state.statistics.get(name, 0.0) / config.thresholds[name][0] for name in names}
+    detector = state.latches[kind].detector if kind in state.latches else max(ratio, key=lambda name: ratio[name])
+    recent = state.history.since(state.history.reaching(CLEAR_AFTER, state.calls))
+    found = effect(config.baseline, config.layout, detector, recent) if state.calls else None
+    answer: Answer = "drift" if kind in state.latches else "no_drift"
+    reason = "" if answer == "drift" else _too_little(config, state, kind, recent)
+    statistic = max(state.statistics.get(detector, 0.0), 0.0)
+    return Verdict(
+        kind,
+        "not_enough_data" if reason else answer,
+        detector,
+        statistic,
+        config.thresholds[detector][0],
+        found,
+        reason,
+    )
+
+
+def _too_little(config: Judge, state: SegmentState, kind: str, recent: FloatArray) -> str:
+    if state.calls < LEAST_CALLS:
+        return f"{state.calls} calls judged, {LEAST_CALLS} wanted"
+    asked = max(recent[config.layout.calls], 1.0)
+    if kind == "model" and recent[config.layout.compared] / asked < LEAST_COMPARED:
+        return (
+            f"only {recent[config.layout.compared] / asked:.0%} of recent answers can be compared: "
+            "the others are to questions or of prompt versions that the baseline does not know"
+        )
+    if kind == "output_length" and recent[config.layout.scalars["output_length"]][0] < LEAST_CALLS / 2:
+        return "hardly any recent call has an output"
+    return ""

@@ -1,0 +1,1 @@
+"""Everything that waits, reads, writes or listens."""

@@ -1,0 +1,208 @@
+"""Alert records: what an alarm says to people and machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+import xxhash
+
+from drift.effects import Effect
+from drift.explain import MarkerEvent, Moved
+from drift.pane import Texts
+from drift.verdict import Alarm, Judge
+from streams.wording import moment, what_drifted, what_moved, what_preceded
+
+EXAMPLES = 5
+NEW_WORDS = 8
+
+Json = dict[str, Any]
+
+
+class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One change of state of an alarm; fields that do not apply are left out."""
+
+    record_id: str
+    alert_id: str
+    state: str
+    segment: Json
+    kind: str
+    detector: str
+    sentence: str
+    raised_at: str
+    since: str
+    calls_seen: int
+    statistic: float
+    threshold: float
+    false_alarm: Json
+    baseline: str
+    lens: str
+    samples: Json
+    effect: Json | None = None
+    change_point: Json | None = None
+    marker: Json | None = None
+    topics: list[Json] = []
+    examples: Json | None = None
+    replay: str = ""
+
+
+def instant(ms: int) -> str:
+    """RFC 3339, UTC."""
+    text = datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
+    """The record of an alarm.
+
+    Parameters
+    ----------
+    replay
+        The command that gives this verdict again.
+    """
+    baseline = judge.baseline
+    parts = (segment, alarm.kind, str(alarm.tick), baseline.id, baseline.pane.lens)
+    alert_id = xxhash.xxh3_64_hexdigest("\x1f".join(parts).encode())
+    topics = _topics(judge, alarm)
+    marker = _marker(alarm.marker, alarm) if alarm.state == "firing" else None
+    every = judge.budget.calls(judge.calls_a_day)
+    point = alarm.point
+    app, _, prompt = segment.partition("/")
+    return Alert(
+        f"{alert_id}-{alarm.state}",
+        alert_id,
+        alarm.state,
+        {"app": app, "prompt_name": prompt} if prompt else {"app": app},
+        alarm.kind,
+        alarm.detector,
+        _sentence(segment, alarm, topics, marker),
+        instant(alarm.at),
+        instant(alarm.since),
+        alarm.calls,
+        _rounded(alarm.statistic),
+        _rounded(alarm.threshold),
+        {"every_calls": round(every), "every": str(judge.budget)},
+        baseline.id,
+        baseline.pane.lens,
+        {"baseline": round(baseline.fit.size), "current": round(alarm.samples)},
+        None if alarm.effect is None else _effect(alarm.effect),
+        None if point is None else {"at": instant(point.at), "low": instant(point.low), "high": instant(point.high)},
+        None if marker is None else {k: v for k, v in marker.items() if k != "at_ms"},
+        topics,
+        _examples(judge, alarm) if alarm.state == "firing" else None,
+        replay,
+    )
+
+
+def encode(record: Alert) -> bytes:
+    """One line of JSON, without its end."""
+    return msgspec.json.encode(record)
+
+
+def _sentence(segment: str, alarm: Alarm, topics: list[Json], marker: Json | None) -> str:
+    if alarm.effect is None:
+        return f"{segment}: {alarm.kind} {alarm.state}."
+    if alarm.state == "resolved":
+        return f"{segment} is back to normal ({alarm.kind.replace('_', ' ')}) at {moment(alarm.at)}."
+    clauses = [f"Since {moment(alarm.since)} {what_drifted(segment, alarm.detector, alarm.effect)}"]
+    if alarm.kind == "data" and (shift := what_moved(topics)):
+        clauses.append(shift)
+    clauses.append(what_preceded(marker))
+    return "; ".join(clauses) + "."
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 6)
+
+
+def _effect(found: Effect) -> Json:
+    made: Json = {"measure": found.measure}
+    if found.baseline is not None and found.current is not None:
+        made |= {"baseline": _rounded(found.baseline), "current": _rounded(found.current)}
+    difference = {"difference": found.estimate, "low": found.low, "high": found.high, "without_drift": found.noise}
+    return made | {name: _rounded(value) for name, value in difference.items()} | {"unit": found.unit}
+
+
+def _topics(judge: Judge, alarm: Alarm) -> list[Json]:
+    """What moved, the most significant first: topics of the baseline, and the sampled calls that came new."""
+    made = [_topic(judge, alarm, one) for one in alarm.topics]
+    new = alarm.newcomers
+    if new is not None and alarm.texts:
+        asked = [alarm.texts[i][0] for i in np.flatnonzero(new.members)]
+        made.append(
+            {
+                "label": "unlike most of the baseline",
+                "words": ", ".join(judge.baseline.vocabulary.typical(asked, NEW_WORDS)),
+                "share_before": _rounded(new.before),
+                "share_now": _rounded(new.now),
+                "z": _rounded(new.z),
+                "calls": len(asked),
+                "sampled": True,
+                "examples": list(dict.fromkeys(asked))[-EXAMPLES:],
+            }
+        )
+    return sorted(made, key=lambda one: -abs(float(one["z"])))
+
+
+def _topic(judge: Judge, alarm: Alarm, one: Moved) -> Json:
+    label = judge.baseline.labels[one.topic]
+    texts = _of_topic(judge, alarm, one.topic)
+    made: Json = {
+        "label": label,
+        "words": ", ".join(judge.baseline.vocabulary.typical([asked for asked, _ in texts])) if texts else "",
+        "share_before": _rounded(one.before),
+        "share_now": _rounded(one.now),
+        "z": _rounded(one.z),
+        "calls": one.calls,
+    }
+    if one.z > 0 and texts:
+        made["examples"] = list(dict.fromkeys(asked for asked, _ in texts))[-EXAMPLES:]
+    return made
+
+
+def _of_topic(judge: Judge, alarm: Alarm, topic: int) -> list[Texts]:
+    if not alarm.texts:
+        return []
+    there = np.flatnonzero(judge.baseline.frame.topic(alarm.rows["topic"]) == topic)
+    return [alarm.texts[i] for i in there]
+
+
+def _marker(event: MarkerEvent | None, alarm: Alarm) -> Json | None:
+    if event is None:
+        return None
+    return {
+        "field": event.field,
+        "before": alarm.names.get(event.before, ""),
+        "after": alarm.names.get(event.after, ""),
+        "at": instant(event.at),
+        "at_ms": event.at,
+    }
+
+
+def _examples(judge: Judge, alarm: Alarm) -> Json | None:
+    """Typical calls of the topics that moved most (or are most frequent), before and now."""
+    if not alarm.texts or not judge.baseline.examples:
+        return None
+    topics = _telling(judge, alarm)
+    before = [pair for topic in topics for pair in _known(judge, topic)][:EXAMPLES]
+    now = [pair for topic in topics for pair in list(dict.fromkeys(_of_topic(judge, alarm, topic)))[-2:]][:EXAMPLES]
+    return {"before": [_example(pair) for pair in before], "now": [_example(pair) for pair in now]}
+
+
+def _telling(judge: Judge, alarm: Alarm) -> list[int]:
+    if alarm.kind == "data":
+        return [one.topic for one in alarm.topics]
+    seen = judge.baseline.frame.topic(alarm.rows["topic"])
+    topics, counts = np.unique(seen[seen >= 0], return_counts=True)
+    return [int(topic) for topic in topics[np.argsort(-counts, kind="stable")][:EXAMPLES]]
+
+
+def _known(judge: Judge, topic: int) -> Sequence[Texts]:
+    return [(asked, answered) for known, asked, answered in judge.baseline.examples if known == topic][:2]
+
+
+def _example(pair: Texts) -> Json:
+    return {name: text for name, text in zip(("input", "output"), pair, strict=True) if text}

@@ -1,0 +1,240 @@
+"""One process, no broker: call records of a file or standard input to alerts and verdicts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from drift import baseline as baselines
+from drift import verdict
+from drift.baseline import Baseline
+from drift.block import sizes
+from drift.budget import Budget
+from drift.errors import BaselineRefusedError
+from drift.lens import Lens
+from drift.pane import Pane
+from drift.verdict import Judge, SegmentState, Verdict
+from streams.alerts import Alert, alert
+from streams.judge import Gate
+from streams.measure import Meter, segment_of
+from streams.observe import Clock, Observer
+from streams.records import Record
+
+FIRST = 3000
+"""Calls that become a baseline where none is given."""
+
+FEWEST = 400
+"""Calls of which at least a half can be a baseline for the other, where a file ends too soon."""
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to judge: see ``Settings`` for their meaning to an operator."""
+
+    budget: Budget
+    clock: Clock = field(default_factory=Clock)
+    first: int = FIRST
+    tolerances: Mapping[str, float] = field(default_factory=lambda: verdict.TOLERANCES)
+    clear_after: int = verdict.CLEAR_AFTER
+    force: bool = False
+    source: str = ""
+
+
+@dataclass(slots=True)
+class Segment:
+    """One segment being watched: calls that wait for a baseline, or a judge and its state."""
+
+    name: str
+    waiting: list[Record] = field(default_factory=list)
+    judge: Judge | None = None
+    state: SegmentState | None = None
+    calls: int = 0
+    refused: str = ""
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The present answers."""
+        return verdict.verdicts(self.judge, self.state) if self.judge and self.state else ()
+
+
+def measured_panes(meter: Meter, lens: Lens, records: Sequence[Record], clock: Clock, size: int) -> list[Pane]:
+    """Panes of calls that are all in time, each tick complete."""
+    observer = Observer(meter, lambda segment: lens, clock, sample=size)
+    for low in range(0, len(records), 1000):
+        observer.admit(records[low : low + 1000])
+        observer.add(records[low : low + 1000])
+    return observer.finish()
+
+
+def build_baseline(
+    meter: Meter,
+    records: Sequence[Record],
+    *,
+    lens: Lens | None = None,
+    clock: Clock | None = None,
+    force: bool = False,
+    facts: Mapping[str, Any] | None = None,
+    progress: Progress = lambda what, done: None,
+) -> Baseline:
+    """Baseline of calls of one segment, by a lens of their own unless another is given.
+
+    Raises
+    ------
+    BaselineRefusedError
+        The calls cannot serve as a baseline.
+    """
+    count = max(len(records), 1)
+    if lens is None:
+        lens = meter.fit_lens(records, progress=lambda done: progress("embedding", done / count))
+    panes = measured_panes(meter, lens, records, clock or Clock(), baselines.REFERENCE)
+    return baselines.build(
+        lens,
+        panes,
+        sizes(panes),
+        facts=facts,
+        force=force,
+        progress=lambda done: progress("calibrating", done),
+    )
+
+
+class Watch:
+    """Judges call records as they come, segment by segment.
+
+    Parameters
+    ----------
+    known
+        Baselines by segment; the others take their own first calls.
+    warn
+        Told, in a sentence, whatever a person should know.
+    """
+
+    def __init__(
+        self,
+        meter: Meter,
+        options: Options,
+        known: Mapping[str, Baseline] | None = None,
+        *,
+        warn: Callable[[str], None] = lambda text: None,
+        progress: Progress = lambda what, done: None,
+    ) -> None:
+        """Start with nothing seen."""
+        self.segments: dict[str, Segment] = {}
+        self.counts: Counter[str] = Counter()
+        self._meter, self._options, self._known = meter, options, dict(known or {})
+        self._warn, self._progress = warn, progress
+        self._observer = Observer(meter, self._lens, options.clock)
+        self._gate = Gate()
+
+    def feed(self, records: Sequence[Record]) -> tuple[list[Alert], list[Record]]:
+        """Alerts that the next records of the log bring about, and the records that came too late."""
+        alerts: list[Alert] = []
+        late: list[Record] = []
+        ready: list[Record] = []
+        for record, in_time in zip(records, self._observer.admit(records), strict=True):
+            if not in_time:
+                late.append(record)
+                continue
+            segment = self._segment(segment_of(record))
+            if segment.judge:
+                ready.append(record)
+            elif not segment.refused:
+                segment.waiting.append(record)
+        self.counts["calls"] += len(records) - len(late)
+        self.counts["late"] += len(late)
+        self._observer.add(ready)
+        for segment in list(self.segments.values()):
+            if segment.judge is None and not segment.refused:
+                self._fill(segment)
+        alerts += self._judge(self._observer.close(), self._observer.watermark)
+        return alerts, late
+
+    def finish(self) -> list[Alert]:
+        """Alerts of the last ticks: the log has ended, so every tick is complete."""
+        for segment in self.segments.values():
+            if segment.judge is None and not segment.refused:
+                self._fill(segment, ended=True)
+        alerts = self._judge(self._observer.finish(), self._observer.newest + self._options.clock.tick_ms)
+        self.counts["duplicates"] = self._observer.duplicates
+        return alerts
+
+    def _lens(self, segment: str) -> Lens:
+        judge = self.segments[segment].judge
+        assert judge is not None
+        return judge.baseline.lens
+
+    def _segment(self, name: str) -> Segment:
+        segment = self.segments.get(name)
+        if segment is None:
+            segment = self.segments[name] = Segment(name)
+            if name in self._known:
+                self._start(segment, self._known[name])
+        return segment
+
+    def _start(self, segment: Segment, made: Baseline) -> None:
+        options = self._options
+        segment.judge = Judge(made, options.budget, options.tolerances, options.clear_after)
+        segment.state = verdict.start(segment.judge)
+
+    def _fill(self, segment: Segment, *, ended: bool = False) -> None:
+        """Freeze the first whole ticks that reach the wanted number of calls, once they are complete."""
+        wanted = self._options.first
+        if len(segment.waiting) < wanted and not ended:
+            return
+        if ended and len(segment.waiting) < 2 * wanted:
+            if len(segment.waiting) < FEWEST:
+                segment.refused = f"{len(segment.waiting)} calls, too few to judge: at least {FEWEST} are needed"
+                return
+            wanted = len(segment.waiting) // 2
+        records = sorted(segment.waiting, key=lambda record: (record.event_time, record.call_id, record.content))
+        end = self._end_of_first(records, wanted, ended)
+        if end is None:
+            return
+        first = [record for record in records if record.event_time < end]
+        self._freeze(segment, first, [record for record in segment.waiting if record.event_time >= end])
+
+    def _end_of_first(self, records: Sequence[Record], wanted: int, ended: bool) -> int | None:
+        """End of the tick in which the wanted number of calls is reached, None while it is open."""
+        if len(records) < wanted:
+            return None
+        clock = self._options.clock
+        end = clock.tick(records[wanted - 1].event_time) + clock.tick_ms
+        return end if ended or end <= self._observer.watermark else None
+
+    def _freeze(self, segment: Segment, first: Sequence[Record], rest: list[Record]) -> None:
+        options = self._options
+        facts = {"source": options.source, "first": len(first)}
+        try:
+            made = build_baseline(
+                self._meter, first, clock=options.clock, force=options.force, facts=facts, progress=self._progress
+            )
+        except BaselineRefusedError as refused:
+            segment.refused = str(refused)
+            segment.waiting = []
+            self._warn(str(refused))
+            return
+        self._warn(f"{segment.name}: the first {len(first):,} calls are the baseline ({made.id})")
+        for warning in made.facts["warnings"]:
+            self._warn(f"{segment.name}: {warning}")
+        self._start(segment, made)
+        segment.waiting = []
+        for low in range(0, len(rest), 1000):
+            self._observer.add(rest[low : low + 1000])
+
+    def _judge(self, panes: Iterable[Pane], watermark: int) -> list[Alert]:
+        alerts = []
+        for pane in self._gate.add(0, panes, watermark):
+            segment = self.segments[pane.segment]
+            judge, state = segment.judge, segment.state
+            assert judge is not None and state is not None
+            segment.calls += pane.n
+            segment.state, alarms = verdict.judge(judge, state, pane)
+            alerts += [alert(judge, segment.name, alarm, replay=self._replay(judge)) for alarm in alarms]
+        return alerts
+
+    def _replay(self, judge: Judge) -> str:
+        return f"driftline watch {self._options.source or '-'} --baseline {judge.baseline.id}"
+

@@ -1,0 +1,127 @@
+"""Settings: one YAML file, environment variables over it, flags over both; frozen, read once, at start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import yaml
+
+from drift.budget import Budget, parse
+from drift.errors import SettingsError
+from drift.verdict import CLEAR_AFTER, TOLERANCES
+from streams.observe import LATENESS_MS, TICK_MS, Clock
+
+PREFIX = "DRIFTLINE_"
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How Driftline watches.
+
+    Attributes
+    ----------
+    one_false_alarm_every
+        The false-alarm budget of a segment, all its detectors together: ``30d`` or ``200000 calls``.
+    store
+        Folder or fsspec address where baselines and lenses live.
+    embedder
+        ``wordllama`` or ``sentence-transformers:<name or folder>``.
+    tick_s, lateness_s
+        Length of a tick; how far behind the newest call one may come.
+    first
+        Calls that become a baseline where none is given.
+    clear_after
+        Calls back inside tolerance after which an alarm ends.
+    tolerances
+        Drift of each detector that is too small to matter.
+    texts
+        ``full``: excerpts of sampled calls travel with panes and alerts; ``none``: no text leaves the process.
+    salt
+        Seeds the hashes of users and texts.
+    """
+
+    one_false_alarm_every: str = "200000 calls"
+    store: str = "~/.driftline"
+    embedder: str = "wordllama"
+    tick_s: Positive = TICK_MS / 1000
+    lateness_s: Positive = LATENESS_MS / 1000
+    first: Annotated[int, msgspec.Meta(ge=200)] = 3000
+    clear_after: Annotated[int, msgspec.Meta(ge=100)] = CLEAR_AFTER
+    tolerances: dict[str, Annotated[float, msgspec.Meta(ge=0)]] = {}
+    texts: str = "full"
+    salt: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+    @property
+    def budget(self) -> Budget:
+        """The false-alarm budget."""
+        return parse(self.one_false_alarm_every)
+
+    @property
+    def clock(self) -> Clock:
+        """Ticks and lateness in milliseconds."""
+        return Clock(round(self.tick_s * 1000), round(self.lateness_s * 1000))
+
+    @property
+    def all_tolerances(self) -> Mapping[str, float]:
+        """Tolerance of every detector."""
+        return {**TOLERANCES, **self.tolerances}
+
+
+def load(
+    file: str | None = None, flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None
+) -> Settings:
+    """Settings of a YAML file, of the environment over it, of flags over both.
+
+    Parameters
+    ----------
+    file
+        Path, or None for ``DRIFTLINE_CONFIG`` if that is set.
+    flags
+        Values given on the command line; None means not given.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read, or a setting has an unknown name or a value that it cannot have.
+    """
+    given = os.environ if environment is None else environment
+    file = file or given.get(f"{PREFIX}CONFIG")
+    values: dict[str, Any] = _read(file) if file else {}
+    for name in Settings.__struct_fields__:
+        if (text := given.get(PREFIX + name.upper())) is not None:
+            values[name] = yaml.safe_load(text)
+    values |= {name: value for name, value in (flags or {}).items() if value is not None}
+    return _checked(values)
+
+
+def _read(file: str) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(Path(file).read_text())
+    except OSError as error:
+        raise SettingsError(f"settings file {file} cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise SettingsError(f"settings file {file} is not YAML: {error}") from error
+    if not isinstance(values or {}, dict):
+        raise SettingsError(f"settings file {file} must hold names and values, got a {type(values).__name__}")
+    return values or {}
+
+
+def _checked(values: dict[str, Any]) -> Settings:
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        known = ", ".join(Settings.__struct_fields__)
+        raise SettingsError(f"settings: {error}; settings are {known}") from error
+    if settings.texts not in ("full", "none"):
+        raise SettingsError(f"texts must be 'full' or 'none', got {settings.texts!r}")
+    if unknown := settings.tolerances.keys() - TOLERANCES.keys():
+        raise SettingsError(f"tolerances: unknown detector {', '.join(sorted(unknown))}; known: {', '.join(TOLERANCES)}")
+    if settings.tick_s > 3600:
+        raise SettingsError(f"tick_s must be at most 3600, got {settings.tick_s:g}")
+    settings.budget  # noqa: B018  # a budget that cannot be read must fail now, not at the first verdict
+    return settings

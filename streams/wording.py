@@ -1,0 +1,93 @@
+"""Verdicts in words that a person understands at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from drift.effects import Effect
+
+LOUDER = {
+    "input_length": ("questions to {} are", "longer", "shorter"),
+    "output_length": ("answers of {} are", "longer", "shorter"),
+    "latency": ("answers of {} are", "slower", "faster"),
+    "ttft": ("the first words of {} come", "later", "sooner"),
+    "cost": ("calls of {} are", "dearer", "cheaper"),
+}
+FLAG = {
+    "error": "of {}'s calls fail",
+    "truncated": "of {}'s answers are cut off",
+    "empty_output": "of {}'s answers are empty",
+}
+MARKER = {
+    "model": "the requested model",
+    "served_model": "the served model",
+    "fingerprint": "the fingerprint",
+    "prompt_version": "the prompt version",
+    "app_version": "the app version",
+    "region": "the region",
+}
+
+
+def moment(ms: int) -> str:
+    """An instant such as ``14:32 on 7 January 2026``, UTC."""
+    at = datetime.fromtimestamp(ms / 1000, UTC)
+    return f"{at:%H:%M} on {at.day} {at:%B} {at.year}"
+
+
+def figure(value: float) -> str:
+    """Three digits that count."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def percent(share: float) -> str:
+    """A share, two digits that count."""
+    return f"{share * 100:.2g} %" if abs(share) < 0.1 else f"{share * 100:.0f} %"
+
+
+def what_drifted(segment: str, detector: str, found: Effect) -> str:
+    """The clause that names the change and its size."""
+    if detector in FLAG:
+        return f"{percent(found.current or 0)} {FLAG[detector].format(segment)} ({percent(found.baseline or 0)} before)"
+    if detector in LOUDER:
+        head, more, less = LOUDER[detector]
+        if found.measure.startswith("spread"):
+            spread = "more" if found.estimate > 0 else "less"
+            return f"{head.format(segment)} {spread} spread out (spread {percent(abs(found.estimate))} {spread[:4]})"
+        sizes = f"{figure(found.baseline or 0)} → {figure(found.current or 0)} {found.unit}"
+        return f"{head.format(segment)} {percent(abs(found.estimate))} {more if found.estimate > 0 else less} ({sizes})"
+    if detector == "topics":
+        return f"{percent(found.size)} of what people ask {segment} has moved to other topics"
+    if detector == "inputs":
+        return (
+            f"people put other questions to {segment}: inputs have shifted by {figure(found.size)} standard deviations"
+        )
+    return (
+        f"{segment} answers like questions differently: by {figure(found.size)} residual standard deviations "
+        f"({figure(found.low)} to {figure(found.high)})"
+    )
+
+
+def what_moved(topics: list[Mapping[str, object]]) -> str:
+    """The topics that grew and shrank, in words."""
+    parts = []
+    for grew, word in ((True, "more about"), (False, "less about")):
+        named = [t for t in topics if (float(str(t["z"])) > 2 if grew else float(str(t["z"])) < -2)][:2]
+        if named:
+            shares = "; ".join(
+                f"“{t['words' if grew else 'label'] or t['label']}” "
+                f"({percent(float(str(t['share_before'])))} → {percent(float(str(t['share_now'])))})"
+                for t in named
+            )
+            parts.append(f"{word} {shares}")
+    return ", ".join(parts)
+
+
+def what_preceded(marker: Mapping[str, object] | None) -> str:
+    """The change marker, or that none moved."""
+    if marker is None:
+        return "no marker moved at that time"
+    before = f"from {marker['before']} " if marker["before"] else ""
+    return f"{MARKER[str(marker['field'])]} went {before}to {marker['after']} at {moment(int(str(marker['at_ms'])))}"
