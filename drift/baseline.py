@@ -159,18 +159,21 @@ def check(total: Pane, *, force: bool = False) -> tuple[str, ...]:
     Raises
     ------
     BaselineRefusedError
-        There are fewer than 200, whatever ``force`` says, or more than half repeat an earlier input and it is not given.
+        There are fewer than 200, whatever ``force`` says, or more than half repeat an earlier input and it is not
+        given.
     """
     if total.n < LEAST:
         raise BaselineRefusedError(
-            f"segment {total.segment}: a baseline needs at least {LEAST} calls, got {total.n}: give a longer range of calls"
+            f"segment {total.segment}: a baseline needs at least {LEAST} calls, got {total.n}: "
+            "give a longer range of calls"
         )
     warnings = []
     repeated = repeats(total)
     if repeated > REPEATED_REFUSE and not force:
         raise BaselineRefusedError(
-            f"segment {total.segment}: {repeated:.0%} of the calls repeat an earlier input, at most {REPEATED_REFUSE:.0%} may: "
-            "calls would count as fresh evidence that are not; take them from varied traffic, or say --force"
+            f"segment {total.segment}: {repeated:.0%} of the calls repeat an earlier input, "
+            f"at most {REPEATED_REFUSE:.0%} may: calls would count as fresh evidence that are not; "
+            "take them from varied traffic, or say --force"
         )
     if repeated > REPEATED_WARN:
         warnings.append(f"{repeated:.0%} of the calls repeat an earlier input: thresholds rest on fewer distinct calls")
@@ -186,7 +189,8 @@ def check(total: Pane, *, force: bool = False) -> tuple[str, ...]:
 
 def repeats(total: Pane) -> float:
     """Share of the reference calls whose input occurred before."""
-    asked = total.sample.rows["asked"]
+    rows = total.sample.rows
+    asked = rows["asked"][rows["topic"] >= 0]
     return 1 - len(np.unique(asked)) / max(len(asked), 1)
 
 
@@ -245,7 +249,10 @@ def decode(data: bytes) -> Baseline:
         lens = Lens(about["embedder"], about["format_view"], *(tensors[f"lens.{name}"] for name in ARRAYS))
         blocks, bands, strata = about["frame"]
         made = Frame(
-            *(tensors[f"frame.{name}"] for name in ("groups", "input_mean", "input_map", "answer_map")),
+            tensors["frame.groups"],
+            tensors["frame.input_mean"],
+            tensors["frame.input_map"],
+            tensors["frame.answer_map"],
             tuple((low, high) for low, high in blocks),
             bands,
             tuple(int(stratum, 16) for stratum in strata),

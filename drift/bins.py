@@ -1,4 +1,4 @@
-"""Bins for lengths, times and costs: one for each whole number below 64, then two per cent wide, the same for every lens."""
+"""Bins for lengths, times and costs, the same for every lens: whole numbers below 64, then two per cent wide."""
 
 from __future__ import annotations
 

@@ -92,12 +92,13 @@ class Block:
     def vector(self) -> FloatArray:
         """All sums of the block; read it after the feed was stepped through, which says which topics had grown."""
         made, layout = np.zeros(self.layout.width), self.layout
-        made[layout.topics], made[layout.inputs] = self._topics, self._inputs
+        made[layout.topics] = self._topics
+        made[layout.inputs] = self._inputs
         made[layout.answers], made[layout.compared] = self._compared(self.grown)
         for name, place in layout.scalars.items():
             made[place] = self._scalars[name]
-        for name, place in layout.flags.items():
-            made[place] = self.cells["flags"][:, FLAGS.index(name)].sum()
+        for name, at in layout.flags.items():
+            made[at] = self.cells["flags"][:, FLAGS.index(name)].sum()
         made[layout.calls] = self.n
         return made
 
@@ -133,7 +134,8 @@ class Block:
     @cached_property
     def _topics(self) -> FloatArray:
         asked = self._topic >= 0
-        return np.bincount(self._topic[asked], self.cells["n"][asked], minlength=self.baseline.frame.topics)
+        counts = np.bincount(self._topic[asked], self.cells["n"][asked], minlength=self.baseline.frame.topics)
+        return counts.astype(np.float64)
 
     @cached_property
     def _inputs(self) -> FloatArray:

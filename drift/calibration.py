@@ -1,8 +1,9 @@
 """Thresholds from a baseline and a false-alarm budget.
 
-The baseline is redrawn from its own calls and everything that depends on it is fitted again, then a stream is drawn and judged:
-so the error of a finite baseline is part of what is calibrated (Gandy, Kvaløy 2013, Guaranteed conditional performance of
-control charts via bootstrap methods). Kept are the record highs of every run, from which the thresholds of any budget follow.
+The baseline is redrawn from its own calls and everything that depends on it is fitted again, then a stream is drawn and
+judged: so the error of a finite baseline is part of what is calibrated (Gandy, Kvaløy 2013, Guaranteed conditional
+performance of control charts via bootstrap methods). Kept are the record highs of every run, from which the thresholds
+of any budget follow.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ FEWEST = 400
 """Calls below which resampling says too little: thresholds are then the guaranteed ones."""
 
 WELL_MEASURED = 12
-"""Alarms from which a rate is read off the runs; beyond, a line in the log of the run length is drawn through two such points."""
+"""Alarms from which a rate is read off the runs; beyond, a line in log run length is drawn through two such points."""
 
 _TOGETHER = 50
 _CHUNK = 200
@@ -70,7 +71,7 @@ class Calibration:
         return {name: threshold + shift for name, threshold in share.items()}
 
     def _solve(self, family: Sequence[tuple[Records, float]], calls: float) -> float:
-        """Height above each member's own at which the family alarms once in ``calls``, on a line beyond what was measured."""
+        """Height above each member's own at which the family alarms once in ``calls``; beyond the runs, on a line."""
         exposure = self.runs * self.length
         if exposure / calls >= WELL_MEASURED:
             return self._height(family, calls)
@@ -92,7 +93,7 @@ class Calibration:
 
 
 def guaranteed(calls: float, detectors: int) -> float:
-    """Threshold of an e-detector that promises ``calls`` between false alarms of ``detectors`` of them, the baseline taken as exact."""
+    """Threshold that promises ``calls`` between false alarms of so many e-detectors, the baseline taken as exact."""
     return float(np.log(calls * detectors))
 
 
@@ -138,7 +139,7 @@ def calibrate(
 
 
 def _sizes(blocks: Sequence[int], length: int, rng: np.random.Generator) -> IntArray:
-    """Sizes of a stream's blocks, drawn from the baseline's own; larger ones than 200 calls are cut, to look more often, not less."""
+    """Sizes of a stream's blocks, drawn from the baseline's own; cut above 200 calls: more looks, not fewer."""
     given = np.minimum(np.asarray(blocks if len(blocks) else [10]), 200)
     count = max(int(length / given.mean()), 150)
     return rng.choice(given, count).astype(np.int64)
@@ -229,8 +230,8 @@ def promised(
 ) -> dict[str, tuple[float, float]]:
     """Threshold and guaranteed threshold of each detector for one false alarm of them all in ``calls`` calls.
 
-    Rates add up: the resampled detectors share their part of the budget as a family, raised by ``MARGIN``; each of the others
-    has an equal part. A calibrated threshold above the guaranteed one is lowered to it.
+    Rates add up: the resampled detectors share their part of the budget as a family, raised by ``MARGIN``; each of the
+    others has an equal part. A calibrated threshold above the guaranteed one is lowered to it.
     """
     sure = guaranteed(calls, len(names))
     found = dict.fromkeys(names, (sure, sure))

@@ -21,7 +21,8 @@ _NARROW = tuple(np.dtype(f"<{kind}") for kind in ("i1", "i2", "i4", "i8"))
 
 def pack(tree: dict[str, Any]) -> bytes:
     """Bytes of a tree of plain values, arrays and structured arrays; equal trees give equal bytes."""
-    return zstandard.ZstdCompressor(level=6).compress(msgspec.msgpack.encode(tree, enc_hook=_encode))
+    plain = msgspec.msgpack.encode(tree, enc_hook=_encode, order="deterministic")
+    return zstandard.ZstdCompressor(level=6, write_checksum=True).compress(plain)
 
 
 def unpack(data: bytes, kind: str, version: int) -> dict[str, Any]:
@@ -38,7 +39,8 @@ def unpack(data: bytes, kind: str, version: int) -> dict[str, Any]:
         The bytes are damaged, of another kind, or of a version that this release does not read.
     """
     try:
-        tree = msgspec.msgpack.decode(zstandard.ZstdDecompressor().decompress(data), ext_hook=_decode)
+        plain = zstandard.ZstdDecompressor().decompress(data, allow_extra_data=False)
+        tree = msgspec.msgpack.decode(plain, ext_hook=_decode)
     except (zstandard.ZstdError, msgspec.DecodeError, ValueError, TypeError, KeyError) as error:
         raise CorruptError(f"not a {kind}, or damaged on the way: {error}") from error
     if not isinstance(tree, dict) or kind not in tree:

@@ -68,10 +68,10 @@ def effect(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray) 
 
 
 def direction(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray) -> FloatArray:
-    """Unit direction of a drift in its detector's coordinates; for topics, which grew (1) and shrank (-1); else empty."""
+    """Unit direction of a drift in its detector's coordinates; of topics the signs of their growth; else empty."""
     if detector == "topics":
         counts = sums[layout.topics]
-        return np.sign(counts / max(counts.sum(), 1) - baseline.fit.proportions)
+        return np.asarray(np.sign(counts / max(counts.sum(), 1) - baseline.fit.proportions))
     if detector in ("inputs", "answers"):
         mean = _mean(baseline, layout, detector, sums)
         return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12))
@@ -79,7 +79,7 @@ def direction(baseline: Baseline, layout: Layout, detector: str, sums: FloatArra
 
 
 def along(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray, way: FloatArray) -> float:
-    """Smallest size along a direction that two standard errors admit: one number is known better than a whole vector."""
+    """Smallest size along a direction that two standard errors admit: one number is better known than a vector."""
     fit = baseline.fit
     if detector == "topics":
         counts = sums[layout.topics]
@@ -105,7 +105,7 @@ def _mix(baseline: Baseline, counts: FloatArray) -> Effect | None:
     noise = float(np.sqrt(2 / np.pi * p * (1 - p) * per_call).sum() / 2)
     size = float(np.sqrt(max(seen**2 - noise**2, 0.0)))
     way = np.sign(share - p)
-    error = float(np.sqrt(((p @ way**2) - (p @ way) ** 2) * per_call) / 2)
+    error = float(np.sqrt(max((p @ way**2) - (p @ way) ** 2, 0.0) * per_call) / 2)
     return Effect(
         "topic mix", size, size, max(size - Z * error, 0.0), min(size + Z * error, 1.0), "total variation", n, noise
     )

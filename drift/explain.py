@@ -11,7 +11,8 @@ import numpy.typing as npt
 from drift.baseline import Baseline
 from drift.block import Layout
 from drift.call import MARKERS, Rows
-from drift.detectors.memory import MEMORIES, FloatArray
+from drift.detectors.memory import FloatArray, Memory, means
+from drift.detectors.rate import RATIOS
 from drift.history import History
 from drift.pane import Pane
 
@@ -41,25 +42,28 @@ class ChangePoint:
     high_calls: int
 
 
-def change_point(baseline: Baseline, layout: Layout, history: History, detector: str, now: int) -> ChangePoint:
-    """Start that makes the past likeliest, by likelihood ratio backwards from now, in the direction that drifted.
+def change_point(
+    baseline: Baseline, layout: Layout, history: History, detector: str, state: Memory | FloatArray, now: int
+) -> ChangePoint:
+    """Start that makes the past likeliest: likelihood ratio backwards from now of the change that the detector bets on.
 
-    The direction is taken from the last 64, 256 or 1,024 calls, whichever explains most, and once more from all calls since
-    the start so found.
+    Parameters
+    ----------
+    state
+        The detector's: of its memories (or ratios of a rate) the one that won most says what changed.
+    now
+        Calls judged so far.
     """
-    starts = [history.reaching(int(memory), now) for memory in MEMORIES]
-    ratios = [_ratios(baseline, layout, history, detector, start) for start in starts]
-    best = max(ratios, key=lambda ratio: float(ratio.max()))
-    again = _ratios(baseline, layout, history, detector, int(np.argmax(best)))
-    best = again if again.max() > best.max() else best
-    bucket = int(np.argmax(best))
-    likely = np.flatnonzero(best >= best[bucket] - SUPPORT)
+    gains = _gains(baseline, layout, detector, state, history.sums.astype(np.float64))
+    ratios = np.cumsum(gains[::-1])[::-1]
+    bucket = int(np.argmax(ratios))
+    likely = np.flatnonzero(ratios >= ratios[bucket] - SUPPORT)
     low, high = int(likely[0]), int(likely[-1])
-    starts_at, calls = history.span[:, 0], history.calls
+    starts, calls = history.span[:, 0], history.calls
     return ChangePoint(
         bucket,
-        int(starts_at[bucket]),
-        int(starts_at[low]),
+        int(starts[bucket]),
+        int(starts[low]),
         int(history.span[high, 1]),
         int(calls[bucket]),
         int(calls[low]),
@@ -67,29 +71,24 @@ def change_point(baseline: Baseline, layout: Layout, history: History, detector:
     )
 
 
-def _ratios(baseline: Baseline, layout: Layout, history: History, detector: str, start: int) -> FloatArray:
-    """Log likelihood ratio of a change before each bucket, in the direction of the buckets since ``start``."""
-    sums, window = history.sums.astype(np.float64), history.since(start)
-    gains = gains_of(baseline, layout, detector, sums, window)
-    return np.cumsum(gains[::-1])[::-1]
-
-
-def gains_of(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray, window: FloatArray) -> FloatArray:
-    """Evidence in each row of ``sums`` for the change that ``window`` shows."""
+def _gains(
+    baseline: Baseline, layout: Layout, detector: str, state: Memory | FloatArray, sums: FloatArray
+) -> FloatArray:
+    """Log likelihood ratio of each row of sums for the change that the detector bets on."""
     panel = baseline.panel
+    if not isinstance(state, Memory):
+        rate, flagged, n = panel.rates[detector].rate, sums[:, layout.flags[detector]], sums[:, layout.calls]
+        now = min(rate * float(RATIOS[np.argmax(state)]), 0.999)
+        return np.asarray(flagged * np.log(now / rate) + (n - flagged) * np.log((1 - now) / (1 - rate)))
+    best = int(np.argmax(state.log_e[0]))
     if detector == "topics":
-        counts, seen = sums[:, layout.topics], window[layout.topics]
         p = baseline.fit.proportions
-        q = np.maximum((seen + 0.5 * p * len(p)) / (seen.sum() + 0.5 * len(p)), 0.3 * p)
-        return np.asarray(counts @ np.log(q / q.sum() / p))
-    if detector in panel.rates:
-        p, flagged, n = panel.rates[detector].rate, sums[:, layout.flags[detector]], sums[:, layout.calls]
-        q = (window[layout.flags[detector]] + p) / (window[layout.calls] + 1)
-        return np.asarray(flagged * np.log(q / p) + (n - flagged) * np.log((1 - q) / (1 - p)))
+        q = np.maximum(p + means(state, panel.topics.size)[0][0, best], 0.3 * p)
+        return np.asarray(sums[:, layout.topics] @ np.log(q / q.sum() / p))
     tilt = panel.tilts[detector]
-    (centred, n), (now, count) = (_centred(baseline, layout, detector, s) for s in (sums, window[None]))
-    noise = np.array([[1 / max(float(count[0]), 1.0) + 1 / float(tilt.size[0])]])
-    theta = tilt.bet(now[None] / max(float(count[0]), 1.0), noise)[0, 0]
+    mean, noise = means(state, tilt.size)
+    theta = tilt.bet(mean, noise)[0, best]
+    centred, n = _centred(baseline, layout, detector, sums)
     return np.asarray(centred @ theta - n * tilt.reference[0].cumulant(theta[None])[0])
 
 
@@ -120,7 +119,7 @@ def moved(baseline: Baseline, counts: FloatArray, most: int = 5) -> tuple[Moved,
     n, p = float(counts.sum()), baseline.fit.proportions
     if n == 0:
         return ()
-    z = (counts - n * p) / np.sqrt(n * p * (1 - p) * (1 + n / baseline.fit.size))
+    z = (counts - n * p) / np.sqrt(np.maximum(n * p * (1 - p), 1e-12) * (1 + n / baseline.fit.size))
     order = np.argsort(-np.abs(z), kind="stable")[:most]
     return tuple(Moved(int(k), float(p[k]), float(counts[k] / n), float(z[k]), int(counts[k])) for k in order)
 
@@ -179,7 +178,7 @@ class Markers:
     def of(cls, baseline: Baseline) -> Markers:
         """The baseline's markers."""
         empty = cls(dict.fromkeys(MARKERS, 0), {name: {} for name in MARKERS})
-        return replace(empty.update(baseline.pane, 0), events=())
+        return replace(empty.update(baseline.pane, -baseline.pane.n), events=())
 
     def update(self, block: Pane, calls: int) -> Markers:
         """What is known after another block, before which ``calls`` calls had been judged."""
@@ -196,9 +195,9 @@ class Markers:
             for value in (int(v) for v in here["value"]):
                 if calls - known.get(value, -AWAY) >= AWAY and (known or usual[name]):
                     events.append(MarkerEvent(name, usual[name], value, block.tick, calls))
-                known[value] = calls
+                known[value] = calls + block.n
             usual[name] = int(here["value"][np.argmax(here["n"])])
-            seen[name] = dict(sorted(known.items(), key=lambda item: -item[1])[:64])
+            seen[name] = dict(sorted(known.items(), key=lambda item: (-item[1], item[0]))[:64])
         return Markers(usual, seen, tuple(events[-EVENTS:]))
 
 

@@ -75,7 +75,7 @@ class Scale:
         return float(self.weights.sum())
 
     def basis(self, bins: npt.NDArray[np.int32]) -> FloatArray:
-        """First two Legendre polynomials of each bin's mid-rank, shape ``(n, 2)``: mean zero and variance one in the baseline."""
+        """First two Legendre polynomials of each bin's mid-rank, ``(n, 2)``: mean 0 and variance 1 in the baseline."""
         below = np.concatenate([[0.0], np.cumsum(self.weights)])
         ranks = below[np.searchsorted(self.bins, bins, "left")] + below[np.searchsorted(self.bins, bins, "right")]
         u = ranks / self.n - 1.0
@@ -85,16 +85,16 @@ class Scale:
         """Mean and standard deviation of the log values."""
         values = LOGS[self.bins]
         mean = float(self.weights @ values / self.n)
-        return mean, float(np.sqrt(max(self.weights @ (values - mean) ** 2 / self.n, 0.0)))
+        return mean, float(np.sqrt(self.weights @ (values - mean) ** 2 / self.n))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
     """A baseline as its detectors know it.
 
-    ``centres`` holds the mean judged answer of each stratum and topic ``(cells, r)``, ``known`` the cells with enough calls,
-    ``slope`` the linear map of inputs to what answers differ from it ``(d, r)``; ``residuals`` are the reference calls' own
-    with ``residual_weights``.
+    ``size`` is the calls with an input. ``centres`` holds the mean judged answer of each stratum and topic
+    ``(cells, r)``, ``known`` the cells with enough calls, ``slope`` the linear map of inputs to what answers differ
+    from it ``(d, r)``; ``residuals`` are the reference calls' own with ``residual_weights``.
     """
 
     size: float
@@ -118,13 +118,13 @@ class Fit:
 
 def scale_of(name: str, bins: npt.NDArray[np.int32], weights: FloatArray, fewest: int = 200) -> Scale | None:
     """Scale of a scalar's detector, or None where too few calls have a value or all have the same."""
-    for series in (SERIES.index(name) for name in SCALARS[name]):
+    for series in (SERIES.index(option) for option in SCALARS[name]):
         given = bins[:, series] != MISSING
         if given.mean() < 0.5 or weights[given].sum() < fewest:
             continue
         seen, where = np.unique(bins[given, series], return_inverse=True)
         if len(seen) > 1:
-            return Scale(series, seen, np.bincount(where, weights[given]))
+            return Scale(series, seen, np.bincount(where, weights[given]).astype(np.float64))
     return None
 
 
@@ -155,7 +155,7 @@ def fit(frame: Frame, features: Features, weights: FloatArray, like: Fit | None 
         if (scale := scale_of(name, features.bins, weights, 200 if like is None else 1)) is not None
     }
     return Fit(
-        float(weights.sum()),
+        max(float(weights[asked].sum()), 1.0),
         (counts + 0.5) / (counts.sum() + 0.5 * frame.topics),
         share @ features.inputs[asked],
         features.inputs[asked],

@@ -80,7 +80,7 @@ class Frame:
         return np.asarray((coordinates / GRID) @ self.input_map - offset)
 
     def answers(self, outputs: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]) -> FloatArray:
-        """Judged answers from ``(..., 2, 64)`` coordinates of output and format and ``(..., 2)`` log lengths, or sums of them."""
+        """Judged answers from ``(..., 2, 64)`` outputs and formats and ``(..., 2)`` log lengths, of calls or sums."""
         flat = outputs.reshape(*outputs.shape[:-2], 2 * DIMENSIONS) / GRID
         scale = np.array([LENGTH_GRID, LENGTH_GRID**2])
         return np.asarray(np.concatenate([flat, lengths / scale], axis=-1) @ self.answer_map)
@@ -126,7 +126,7 @@ def _groups(lens: Lens, rows: Rows) -> IntArray:
 
 
 def _strata(rows: Rows) -> tuple[int, ...]:
-    """Prompt versions and variants with at least a tenth of the calls and 200 of them, or all that there are if only one is."""
+    """Prompt versions and variants with 200 calls and a tenth of all, or the only one that there is."""
     hashes, counts = np.unique(rows["stratum"], return_counts=True)
     if len(hashes) == 1:
         return (int(hashes[0]),)
@@ -186,10 +186,12 @@ def cell_means(
     count = np.bincount(cell, weights, minlength=cells)
     pick = scipy.sparse.csr_array((weights, (cell, np.arange(len(cell)))), shape=(cells, len(cell)))
     overall = weights @ values / max(weights.sum(), 1e-9)
-    return count, np.asarray((pick @ values + KAPPA * overall) / (count[:, None] + KAPPA))
+    return count.astype(np.float64), np.asarray((pick @ values + KAPPA * overall) / (count[:, None] + KAPPA))
 
 
 def _whiten(residuals: FloatArray) -> FloatArray:
+    if not residuals.shape[1]:
+        return np.zeros((0, 0))
     found, columns = scipy.linalg.eigh(np.cov((residuals - residuals.mean(axis=0)).T).reshape(residuals.shape[1], -1))
     kept = np.arange(len(found))[::-1]
     kept = kept[found[kept] > DROPPED * max(found[-1], 1e-9)]

@@ -43,9 +43,11 @@ class Lens:
     embedder, format_view
         Identities of what makes the vectors.
     codebook
-        Centres of topics, shape ``(topics, dimensions of the embedder)``, whole numbers of 1/512, rows of about unit length.
+        Centres of topics, shape ``(topics, dimensions of the embedder)``, whole numbers of 1/512, rows of about unit
+        length.
     radii
-        Similarities below which a call leaves band 0, 1, 2, 3: shape ``(4,)``, whole numbers of 1/(16384 x 512), falling.
+        Similarities below which a call leaves band 0, 1, 2, 3: shape ``(4,)``, whole numbers of 1/(16384 x 512),
+        falling.
     input_map, output_map, format_map
         Projections to 64 coordinates, whole numbers of 1/512, columns of at most unit length.
     """
@@ -119,7 +121,7 @@ def fit(
     calls: int | None = None,
     seed: int = 0,
 ) -> Lens:
-    """Lens for these calls: k-means topics, radii from folds that did not make the centres, principal directions of each view.
+    """Lens for these calls: k-means topics, radii from folds that did not make them, principal directions of each view.
 
     Parameters
     ----------
@@ -160,7 +162,7 @@ def _radii(known: npt.NDArray[np.float64], count: int, seed: int) -> npt.NDArray
         return np.zeros(len(TAILS), np.int64)
     best = np.empty(len(known))
     for half in (fold, ~fold):
-        made = centres(known[~half], min(count, int((~half).sum())), seed).astype(np.float64)
+        made = centres(known[~half], min(count, len(np.unique(known[~half], axis=0))), seed).astype(np.float64)
         best[half] = (known[half] * GRID @ made.T).max(axis=1)
     return np.rint(np.quantile(best, [1 - tail for tail in TAILS])).astype(np.int64)
 
@@ -179,7 +181,7 @@ def directions(vectors: Grid) -> Grid:
 
 
 def default(embedder: str, format_view: str, anchors: FloatArray, buckets: int, *, seed: int = 0) -> Lens:
-    """Lens that needs no calls: topics and directions of what the embedder knows by itself, random signs for the format view.
+    """Lens that needs no calls: topics and directions of what the embedder knows, random signs for the format view.
 
     Parameters
     ----------

@@ -180,14 +180,15 @@ def merge(panes: Iterable[Pane], *, size: int = SAMPLE) -> Pane:
     for pane in given:
         if pane.lens != first.lens:
             raise LensMismatchError(
-                f"panes of segment {first.segment} were seen through lens {first.lens} and lens {pane.lens}: measure the calls again through one of them"
+                f"panes of segment {first.segment} were seen through lens {first.lens} and lens {pane.lens}: "
+                "measure the calls again through one of them"
             )
     if len(given) == 1 and len(first.sample.rows) <= size:
         return first
     taus = [pane.sample.tau for pane in given if pane.sample.tau is not None]
     sample = Sample.of(
         np.concatenate([pane.sample.rows for pane in given]),
-        [pair for pane in given for pair in pane.sample.texts],
+        _texts(given),
         size,
         min(taus) if taus else None,
     )
@@ -195,6 +196,13 @@ def merge(panes: Iterable[Pane], *, size: int = SAMPLE) -> Pane:
     names = {code: name for pane in given for code, name in pane.names.items()}
     span = min(pane.tick for pane in given), max(pane.end for pane in given)
     return Pane(first.lens, first.segment, *span, sample, kept, dict(sorted(names.items())))
+
+
+def _texts(given: Sequence[Pane]) -> list[Texts]:
+    """One pair a row if any pane has texts, empty ones for the rows of panes without."""
+    if not any(pane.sample.texts for pane in given):
+        return []
+    return [pair for pane in given for pair in pane.sample.texts or (("", ""),) * len(pane.sample.rows)]
 
 
 def _add(sums: Sequence[Sums]) -> Sums:
@@ -206,7 +214,7 @@ def _add(sums: Sequence[Sums]) -> Sums:
 
 
 def encode(pane: Pane) -> bytes:
-    """Bytes of a pane: its rows where they are all there, else its sums and its sample, in the narrowest integers that hold them."""
+    """Bytes of a pane: its rows where all are there, else its sums and sample, in the narrowest integers they fit."""
     return codec.pack(
         {
             "pane": 1,
@@ -237,4 +245,5 @@ def decode(data: bytes) -> Pane:
     sums = tree["sums"]
     kept = None if sums is None else Sums(*(codec.table(t, d) for t, d in zip(sums, (CELL, COUNT, MARK), strict=True)))
     names = {int(code, 16): name for code, name in tree["names"].items()}
-    return Pane(tree["lens"], tree["segment"], *tree["span"], sample, kept, names)
+    tick, end = tree["span"]
+    return Pane(tree["lens"], tree["segment"], tick, end, sample, kept, names)

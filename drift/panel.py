@@ -42,8 +42,8 @@ Compared = Callable[[Mask], tuple[FloatArray, FloatArray]]
 class Feed:
     """T blocks of calls of R replicas in a baseline's coordinates.
 
-    ``scalars`` holds sums of the two Legendre polynomials ``(T, R, 2)`` and calls with a value ``(T, R)``; ``flags`` flagged
-    calls and all, of the one replica that is judged live.
+    ``scalars`` holds sums of the two Legendre polynomials ``(T, R, 2)`` and calls with a value ``(T, R)``; ``flags``
+    flagged calls and all, of the one replica that is judged live.
     """
 
     calls: FloatArray  # (T, R)

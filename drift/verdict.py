@@ -172,7 +172,7 @@ def judge(config: Judge, state: SegmentState, tick: Pane) -> tuple[SegmentState,
     if tick.lens != config.baseline.pane.lens:
         raise LensMismatchError(
             f"segment {tick.segment}: calls were seen through lens {tick.lens}, baseline {config.baseline.id} through "
-            f"{config.baseline.pane.lens}: measure the calls again through it, or build a baseline with lens {tick.lens}"
+            f"{config.baseline.pane.lens}: measure the calls again through that, or build a baseline of {tick.lens}"
         )
     pending, block = gather(state.pending, tick)
     if block is None:
@@ -195,8 +195,8 @@ def _step(config: Judge, state: SegmentState, pane: Pane) -> tuple[SegmentState,
         statistics=statistics,
         calls=state.calls + block.n,
         last=pane.end,
-        **_exemplars(state, pane),
     )
+    state = _exemplars(state, pane)
     alarms: list[Alarm] = []
     for kind in dict.fromkeys(KINDS[name] for name in baseline.panel.names):
         state, alarm = (_clear if kind in state.latches else _raise)(config, state, kind, pane)
@@ -204,14 +204,14 @@ def _step(config: Judge, state: SegmentState, pane: Pane) -> tuple[SegmentState,
     return state, tuple(alarms)
 
 
-def _exemplars(state: SegmentState, pane: Pane) -> dict[str, object]:
+def _exemplars(state: SegmentState, pane: Pane) -> SegmentState:
     rows = np.concatenate([state.rows, pane.sample.rows[:10]])[-EXEMPLARS:]
     texts = (*state.texts, *pane.sample.texts[:10])[-EXEMPLARS:]
     used = {int(code) for code in np.unique(np.concatenate([rows["stratum"], rows["markers"].ravel()]))}
     used |= {event.before for event in state.markers.events} | {event.after for event in state.markers.events}
     used |= set(state.markers.usual.values())
     names = {code: name for code, name in {**state.names, **pane.names}.items() if code in used}
-    return {"rows": rows, "texts": texts, "names": names}
+    return replace(state, rows=rows, texts=texts, names=names)
 
 
 def _raise(config: Judge, state: SegmentState, kind: str, pane: Pane) -> tuple[SegmentState, Alarm | None]:
@@ -222,7 +222,9 @@ def _raise(config: Judge, state: SegmentState, kind: str, pane: Pane) -> tuple[S
         if KINDS[name] == kind and state.statistics[name] >= config.thresholds[name][0]
     }
     for detector in sorted(over, key=lambda name: (-over[name], name)):
-        point = change_point(config.baseline, config.layout, state.history, detector, state.calls)
+        point = change_point(
+            config.baseline, config.layout, state.history, detector, state.detectors[detector], state.calls
+        )
         sums = state.history.since(point.bucket)
         found = effect(config.baseline, config.layout, detector, sums)
         if found is None or found.size < config.tolerances[detector]:
@@ -256,7 +258,7 @@ def _calls_at(state: SegmentState, at: int) -> int:
 
 
 def _inside(config: Judge, state: SegmentState, kind: str, latch: Latch, calls: int) -> bool:
-    """Whether the last calls may be inside tolerance: overall, and along the direction in which the alarm had drifted."""
+    """Whether the last calls may be inside tolerance: overall, and along the direction in which it had drifted."""
     sums = state.history.since(state.history.reaching(calls, state.calls))
     for name in (name for name in config.baseline.panel.names if KINDS[name] == kind):
         found = effect(config.baseline, config.layout, name, sums)
@@ -359,7 +361,7 @@ def _too_little(config: Judge, state: SegmentState, kind: str, recent: FloatArra
     asked = max(recent[config.layout.calls], 1.0)
     if kind == "model" and recent[config.layout.compared] / asked < LEAST_COMPARED:
         return (
-            f"only {recent[config.layout.compared] / asked:.0%} of recent answers can be compared: "
+            f"only {recent[config.layout.compared] / asked * 100:.0f} % of recent answers can be compared: "
             "the others are to questions or of prompt versions that the baseline does not know"
         )
     if kind == "output_length" and recent[config.layout.scalars["output_length"]][0] < LEAST_CALLS / 2:

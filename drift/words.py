@@ -26,7 +26,7 @@ class Vocabulary:
         return cls(len(texts), dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_KEPT]))
 
     def typical(self, texts: Sequence[str], count: int = 5) -> tuple[str, ...]:
-        """Words that these texts hold more often than the baseline's, each by what it adds to the divergence between them."""
+        """Words that these texts hold more often than the baseline's, ranked by what each adds to their divergence."""
         held = Counter(word for text in texts for word in words(text))
         least = 2 if len(texts) > 3 else 1
         gains = {}

@@ -120,7 +120,9 @@ def _checked(values: dict[str, Any]) -> Settings:
     if settings.texts not in ("full", "none"):
         raise SettingsError(f"texts must be 'full' or 'none', got {settings.texts!r}")
     if unknown := settings.tolerances.keys() - TOLERANCES.keys():
-        raise SettingsError(f"tolerances: unknown detector {', '.join(sorted(unknown))}; known: {', '.join(TOLERANCES)}")
+        raise SettingsError(
+            f"tolerances: unknown detector {', '.join(sorted(unknown))}; known: {', '.join(TOLERANCES)}"
+        )
     if settings.tick_s > 3600:
         raise SettingsError(f"tick_s must be at most 3600, got {settings.tick_s:g}")
     settings.budget  # noqa: B018  # a budget that cannot be read must fail now, not at the first verdict

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from drift.effects import Effect
@@ -70,7 +70,7 @@ def what_drifted(segment: str, detector: str, found: Effect) -> str:
     )
 
 
-def what_moved(topics: list[Mapping[str, object]]) -> str:
+def what_moved(topics: Sequence[Mapping[str, object]]) -> str:
     """The topics that grew and shrank, in words."""
     parts = []
     for grew, word in ((True, "more about"), (False, "less about")):

@@ -1,9 +1,9 @@
 """What an e-detector remembers: means over 64, 256 and 1,024 calls to bet with, and the evidence won so far.
 
-Evidence follows the e-CUSUM ``M_t = max(M_{t-1}, log w_t) + l_t`` with ``w_t`` the calls (or the share of the budget's time) in
-the block: exp M_t less the calls seen is a supermartingale, so a threshold log A means an average run length of at least A calls,
-however calls fall into blocks (Shin, Ramdas, Rinaldo 2022, E-detectors). Arrays carry an axis of replicas, so that live judging
-(one replica) and calibration (many) are the same code.
+Evidence follows the e-CUSUM ``M_t = max(M_{t-1}, log w_t) + l_t`` with ``w_t`` the calls (or the share of the budget's
+time) in the block: exp M_t less the calls seen is a supermartingale, so a threshold log A means an average run length
+of at least A calls, however calls fall into blocks (Shin, Ramdas, Rinaldo 2022, E-detectors). Arrays carry an axis of
+replicas, so that live judging (one replica) and calibration (many) are the same code.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def start(replicas: int, width: int) -> Memory:
 
 
 def means(memory: Memory, size: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Mean centred feature (R, M, d) and its variance per unit variance of a call (R, M), for baselines of ``size`` calls (R,)."""
+    """Mean centred feature ``(R, M, d)`` and its variance ``(R, M)`` in variances of a call, baselines of ``size``."""
     seen = memory.mass > 1e-9
     mass = np.where(seen, memory.mass, 1.0)
     noise = np.where(seen, memory.spread / (mass * mass), 1e9)
@@ -88,9 +88,9 @@ def accumulate(memory: Memory, gains: FloatArray, weight: FloatArray) -> tuple[M
 
 
 def shrink(square: FloatArray, noise: FloatArray, width: int) -> FloatArray:
-    """Share of a mean that is bet on: zero until its squared length exceeds what noise explains by two standard deviations.
+    """Share of a mean that is bet on: zero until its square exceeds what noise explains by two standard deviations.
 
     James and Stein (1961) with d + 2 sqrt(2 d) in place of d - 2.
     """
     explained = (width + CAUTION * np.sqrt(2.0 * width)) * noise
-    return np.maximum(0.0, 1.0 - explained / np.maximum(square, 1e-30))
+    return np.asarray(np.maximum(0.0, 1.0 - explained / np.maximum(square, 1e-30)))

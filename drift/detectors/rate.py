@@ -1,7 +1,7 @@
 """Bernoulli grid e-SR: has the rate of a flag changed?
 
-A Shiryaev-Roberts e-detector for each of seven fixed ratios of the baseline's rate, averaged. Its guaranteed threshold needs no
-simulation: log A promises at least A calls between false alarms (Shin, Ramdas, Rinaldo 2022).
+A Shiryaev-Roberts e-detector for each of seven fixed ratios of the baseline's rate, averaged. Its guaranteed threshold
+needs no simulation: log A promises at least A calls between false alarms (Shin, Ramdas, Rinaldo 2022).
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ class Rate:
     Parameters
     ----------
     flagged, size
-        Calls of the baseline with the flag, and all of them. The baseline's rate is given one standard error of slack either way.
+        Calls of the baseline with the flag, and all of them. The baseline's rate is given one standard error of slack
+        either way.
     """
 
     flagged: int
@@ -42,10 +43,12 @@ class Rate:
         if n == 0:
             return state, -np.inf if np.isneginf(state).all() else _mean(state)
         error = np.sqrt(self.rate * (1 - self.rate) / self.size)
-        null = np.clip(self.rate + np.where(RATIOS > 1, error, -error), 1e-7, 0.999)
-        other = np.minimum(null * RATIOS, 0.9999)
+        null = np.clip(self.rate + np.where(RATIOS > 1, error, -error), 1e-7, 1 - 1e-7)
+        other = np.minimum(null * RATIOS, 1 - (1 - null) / 100)
         gain = flagged * np.log(other / null) + (n - flagged) * np.log((1 - other) / (1 - null))
-        state = np.logaddexp(state, np.log(max(weight, 1e-12))) + gain
+        # A rate that may be zero cannot fall, one that may be all cannot rise: evidence would grow with the clock alone.
+        vain = np.where(RATIOS < 1, self.rate, 1 - self.rate) <= error
+        state = np.where(vain, -np.inf, np.logaddexp(state, np.log(max(weight, 1e-12))) + gain)
         return state, _mean(state)
 
 

@@ -1,8 +1,8 @@
 """Exponential-tilt e-CUSUM: has the mean of a feature vector moved?
 
-Serves whitened embeddings, residuals of answers given questions, and Legendre polynomials of a scalar's rank. Bets on the
-direction in which earlier blocks moved; the price of a bet is its cumulant over the baseline's own calls, K(theta) = log mean
-exp <theta, u - mean> (Shin, Ramdas, Rinaldo 2022; Waudby-Smith, Ramdas 2024).
+Serves whitened embeddings, residuals of answers given questions, and Legendre polynomials of a scalar's rank. Bets on
+the direction in which earlier blocks moved; the price of a bet is its cumulant over the baseline's own calls, K(theta)
+= log mean exp <theta, u - mean> (Shin, Ramdas, Rinaldo 2022; Waudby-Smith, Ramdas 2024).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Tilt:
     def update(
         self, state: Memory, sums: FloatArray, n: FloatArray, calls: FloatArray, weight: FloatArray
     ) -> tuple[Memory, FloatArray]:
-        """State after T blocks of feature sums ``(T, R, d)`` over ``n`` calls, and the evidence after each ``(T, R)``."""
+        """State after T blocks of feature sums ``(T, R, d)`` over ``n`` calls; the evidence after each ``(T, R)``."""
         centred = sums - n[..., None] * self.mean
         state, bets = learn(state, centred, n, calls, self.size, self.bet)
         gains = np.einsum("trd,trmd->trm", centred, bets) - n[..., None] * (self._price(bets) + self.slack)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from drift.detectors.memory import FloatArray, Memory, accumulate, learn, shrink, start
 
 GROWTH = 3.0
-"""Standard deviations by which a topic's share must exceed the baseline's, over 256 and 1,024 calls, to count as grown."""
+"""Standard deviations above the baseline's share, over 256 and 1,024 calls, at which a topic counts as grown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Topics:
     def update(
         self, state: Memory, counts: FloatArray, calls: FloatArray, weight: FloatArray
     ) -> tuple[Memory, FloatArray, npt.NDArray[np.bool_]]:
-        """State after T blocks of topic counts ``(T, R, K)``, the evidence after each ``(T, R)``, and the topics that had grown before it.
+        """State after T blocks of topic counts ``(T, R, K)``, evidence after each ``(T, R)``, topics grown before it.
 
         The answers in grown topics ``(T, R, K)`` cannot be compared for now.
         """

@@ -9,8 +9,8 @@ import numpy as np
 
 from drift.distances.checked import BoolArray, FloatArray, IntArray
 
-CALLS_PER_COORDINATE = 20
-"""Coordinates are spent sparingly: their number times this stays below the number of calls."""
+CALLS_PER_INPUT = 6
+"""Calls it takes to take one more coordinate of the inputs out. With fewer p-values held still, but say little."""
 
 _DRAWS_AT_ONCE = 32
 
@@ -80,7 +80,7 @@ def given(current: BoolArray, topics: IntArray, inputs: FloatArray) -> Given:
         Any whole numbers, shape ``(n,)``. Best limited to topics that both sides have: others say nothing.
     inputs
         Coordinates, shape ``(n, d)``; ``d`` may be 0. Their leading principal components within topics are
-        taken out by least squares, at most one for each ``CALLS_PER_COORDINATE`` calls. Nothing is shrunk,
+        taken out by least squares, at most one for each ``CALLS_PER_INPUT`` calls. Nothing is shrunk,
         for a shrunk fit leaves part of the mix in the answer.
 
     Returns
@@ -90,7 +90,7 @@ def given(current: BoolArray, topics: IntArray, inputs: FloatArray) -> Given:
     """
     numbered = np.unique(topics, return_inverse=True)[1].astype(np.int64)
     centred = _without_rounding(_within(inputs, numbered), inputs)
-    basis = centred @ leading(centred, len(centred) // CALLS_PER_COORDINATE) / np.sqrt(len(centred))
+    basis = centred @ leading(centred, len(centred) // CALLS_PER_INPUT) / np.sqrt(len(centred))
     label = _within(current.astype(np.float64)[:, None], numbered)
     leverage = np.einsum("ij,ij->i", basis, basis)
     degrees = len(current) - int(numbered.max()) - 2 - basis.shape[1]

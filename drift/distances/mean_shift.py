@@ -9,7 +9,10 @@ import numpy as np
 from scipy.special import chndtrinc
 
 from drift.distances.checked import FloatArray, Tested
-from drift.distances.given import CALLS_PER_COORDINATE, Given, leading
+from drift.distances.given import Given, leading
+
+CALLS_PER_COORDINATE = 20
+"""Calls it takes to look at one more coordinate: whitening must be learnt from them."""
 
 
 class MeanShift(NamedTuple):
@@ -51,7 +54,7 @@ def mean_shift(
     rng
         Source of the permutations.
     coordinates
-        Principal components that are looked at, at most; never more than a twentieth of the calls.
+        Principal components that are looked at, at most; never more than one for each ``CALLS_PER_COORDINATE`` calls.
 
     Returns
     -------

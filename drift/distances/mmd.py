@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.distance import cdist, pdist
+from scipy.spatial.distance import pdist
 
 from drift.distances.checked import FloatArray, samples
 from drift.errors import SettingsError
@@ -53,6 +55,9 @@ def squared_mmd(baseline: npt.ArrayLike, current: npt.ArrayLike, *, bandwidth: f
         bandwidth = _median_distance(before, now)
     if not bandwidth > 0:
         raise SettingsError(f"bandwidth must be positive, got {bandwidth}")
+    # Distances do not mind where the origin lies; their rounding errors do.
+    centre = (before.mean(axis=0) + now.mean(axis=0)) / 2
+    before, now = before - centre, now - centre
     n, m = len(before), len(now)
     # A row's kernel with itself is 1 and belongs to no pair.
     within_before = (_kernel_sum(before, before, bandwidth) - n) / (n * (n - 1))
@@ -73,9 +78,12 @@ def _evenly(rows: int) -> npt.NDArray[np.intp]:
 
 
 def _kernel_sum(left: FloatArray, right: FloatArray, bandwidth: float) -> float:
+    """Sum the kernel over all pairs; squared distances by matrix products, many times faster than pair by pair."""
+    left, right = (rows / (bandwidth * math.sqrt(2)) for rows in (left, right))
+    lengths_left, lengths_right = (np.einsum("ij,ij->i", rows, rows) for rows in (left, right))
     total = 0.0
     for start in range(0, len(left), BLOCK):
-        squared = cdist(left[start : start + BLOCK], right, "sqeuclidean")
-        squared *= -0.5 / bandwidth**2
-        total += float(np.exp(squared, out=squared).sum())
+        block = slice(start, start + BLOCK)
+        closeness = 2 * left[block] @ right.T - lengths_left[block, None] - lengths_right
+        total += float(np.exp(np.minimum(closeness, 0.0, out=closeness), out=closeness).sum())
     return total

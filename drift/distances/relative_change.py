@@ -11,6 +11,9 @@ from scipy.stats import wasserstein_distance
 from drift.distances.checked import Z95, FloatArray, Interval, finite
 from drift.errors import EmptySampleError, ShapeError
 
+RESOLUTION = 1e-12
+"""Anything smaller is zero: ratios of rounding errors are no change."""
+
 
 def relative_change(baseline: npt.ArrayLike, current: npt.ArrayLike) -> Interval:
     """Relative change of the typical value of a length, a duration or a cost.
@@ -43,7 +46,7 @@ def relative_change(baseline: npt.ArrayLike, current: npt.ArrayLike) -> Interval
 
     Examples
     --------
-    >>> relative_change([100.0, 100.0], [111.0, 111.0]).effect
+    >>> round(relative_change([100.0, 100.0], [111.0, 111.0]).effect, 6)
     0.11
     """
     logs = [_logs(name, values) for name, values in (("baseline", baseline), ("current", current))]
@@ -103,5 +106,5 @@ def _logs(name: str, values: npt.ArrayLike) -> FloatArray:
         raise EmptySampleError(f"{name} must have at least 2 values, got {len(array)}")
     if (array < 0).any():
         raise ShapeError(f"{name} must not be negative, got {array.min():g}")
-    logs: FloatArray = np.log1p(array)
+    logs: FloatArray = np.log1p(np.where(array < RESOLUTION, 0.0, array))
     return logs

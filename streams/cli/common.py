@@ -1,0 +1,233 @@
+"""What commands share: options, reading records, saying things."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import click
+import msgspec
+import xxhash
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from drift.errors import SettingsError, SourceError
+from models.base import load_embedder
+from streams import sources
+from streams.deadletter import DeadLetters
+from streams.measure import Meter
+from streams.records import FIELDS, Record, Rejected, decode
+from streams.settings import PREFIX, Settings, load
+from streams.sources import Line
+
+Function = Callable[..., Any]
+
+SETTINGS = {
+    "store": ("--store", "Folder or address where baselines and lenses live."),
+    "embedder": ("--embedder", "wordllama, or sentence-transformers:<name or folder>."),
+    "one_false_alarm_every": ("--one-false-alarm-every", "False-alarm budget of a segment: '30d' or '200000 calls'."),
+    "tick_s": ("--tick", "Seconds of event time that are summed up together."),
+    "lateness_s": ("--lateness", "Seconds by which a call may come behind the newest one."),
+    "texts": ("--texts", "full: excerpts of sampled calls are kept for examples; none: no text is."),
+}
+
+
+def settings_options(function: Function) -> Function:
+    """Options that override the settings; passes ``settings``."""
+
+    @functools.wraps(function)
+    def wrapped(config: str | None, **given: Any) -> Any:
+        flags = {name: given.pop(name) for name in SETTINGS}
+        return function(settings=load(config, flags), **given)
+
+    for name, (flag, text) in reversed(SETTINGS.items()):
+        default = getattr(Settings(), name)
+        help_text = f"{text}  [default: {default}; env: {PREFIX}{name.upper()}]"
+        wrapped = click.option(flag, name, type=type(default), default=None, help=help_text)(wrapped)
+    return click.option("--config", metavar="FILE", help=f"Settings, YAML.  [env: {PREFIX}CONFIG]")(wrapped)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How lines become records: field map, and where rejected lines go."""
+
+    field_map: Mapping[str, str]
+    dead_letters: str | None
+
+
+def reading_options(function: Function) -> Function:
+    """Options for sources of call records; passes ``reading``."""
+
+    @functools.wraps(function)
+    def wrapped(field_map: tuple[str, ...], dead_letters: str | None, **given: Any) -> Any:
+        return function(reading=Reading(_field_map(field_map), dead_letters), **given)
+
+    wrapped = click.option(
+        "--dead-letters", metavar="FILE", help="Keep rejected lines here, with reason and line number."
+    )(wrapped)
+    return click.option(
+        "--map",
+        "field_map",
+        multiple=True,
+        metavar="FIELD=PATH",
+        help="Read a field from elsewhere in the record, such as output=choices.0.message.content. Repeatable.",
+    )(wrapped)
+
+
+def _field_map(pairs: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        name, equals, path = pair.partition("=")
+        if not equals or not path or name not in FIELDS:
+            raise SettingsError(f"--map wants FIELD=PATH, got {pair!r}; fields are {', '.join(sorted(FIELDS))}")
+        found[name] = path
+    return found
+
+
+def console() -> Console:
+    """Standard error, for people."""
+    out = Console(stderr=True, highlight=False)
+    return out if out.is_terminal else Console(stderr=True, highlight=False, width=160)
+
+
+def emit(value: Any) -> None:
+    """One JSON line on standard output, for programs."""
+    sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def open_meter(settings: Settings) -> Meter:
+    """The embedder of the settings, ready to measure."""
+    try:
+        embedder = load_embedder(settings.embedder)
+    except (ValueError, ImportError) as error:
+        raise SettingsError(f"embedder: {error}") from error
+    return Meter(embedder, excerpts=settings.texts == "full", salt=settings.salt)
+
+
+class Entry(NamedTuple):
+    """A record and the line it came from."""
+
+    line: Line
+    record: Record
+
+
+class Reader:
+    """Reads call records of a file or standard input; bad lines are counted, kept if wanted, and passed over.
+
+    Parameters
+    ----------
+    on_progress
+        Told the bytes consumed.
+    """
+
+    def __init__(self, path: str, reading: Reading, out: Console) -> None:
+        """Prepare; nothing is opened before ``entries`` is read."""
+        self.path, self.out = path, out
+        self.letters = DeadLetters(reading.dead_letters, warn=lambda text: out.print(f"[yellow]{text}[/]"))
+        self.read = 0
+        self._map = reading.field_map
+        self._example: Rejected | None = None
+        self._sample = b""
+        self._nameless = 0
+
+    def entries(self, progress: Callable[[int], None] | None = None) -> Iterator[Entry]:
+        """Records in the order of the log.
+
+        Raises
+        ------
+        SourceError
+            The source cannot be read, breaks off (after every whole line before), or holds no call record at all.
+        """
+        with self.letters:
+            for line in sources.lines(self.path, progress=progress):
+                found = self._decode(line)
+                if isinstance(found, Record):
+                    self.read += 1
+                    yield Entry(line, found)
+                else:
+                    self._reject(line, found)
+        if self.read == 0:
+            raise SourceError(self._nothing())
+
+    def summary(self) -> list[str]:
+        """Sentences about what was not as it should be."""
+        said = []
+        if self._nameless:
+            said.append(f"{self._nameless:,} records have no call_id: made from line number and content")
+        rejected = {reason: n for reason, n in self.letters.counts.items() if reason != "late"}
+        if rejected:
+            reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(rejected.items(), key=lambda item: -item[1]))
+            first = f"; the first: {self._example.detail}" if self._example else ""
+            said.append(f"{sum(rejected.values()):,} lines rejected ({reasons}){first}")
+        return said
+
+    def _decode(self, line: Line) -> Record | Rejected:
+        now = time.time_ns() // 1_000_000
+        found = decode(line.data, now_ms=now, field_map=self._map)
+        if isinstance(found, Rejected) and found.field == "call_id":
+            name = f"line-{line.number}-{xxhash.xxh3_64_hexdigest(line.data)}"
+            found = decode(line.data, now_ms=now, field_map=self._map, fallback_id=name)
+            self._nameless += isinstance(found, Record)
+        return found
+
+    def _reject(self, line: Line, found: Rejected) -> None:
+        if self._example is None:
+            self._example, self._sample = found, line.data[: 1 << 16]
+        self.letters.write(line.number, found.reason, found.field, found.detail, line.data)
+
+    def _nothing(self) -> str:
+        if self._example is None:
+            return f"{self.path} holds no lines: one JSON object for each call is wanted"
+        return (
+            f"{self.path}: none of its {self.letters.counts.total():,} lines is a call record. {self._example.detail}. "
+            f"{_fields(self._sample)}Say where the fields are, such as --map app=service --map output=response.text"
+        )
+
+
+def _fields(sample: bytes) -> str:
+    """The fields of a line, for whoever must map them."""
+    try:
+        record = json.loads(sample)
+    except ValueError:
+        return ""
+    if not isinstance(record, dict):
+        return ""
+    named = [f"{k}.{inner}" for k, v in record.items() if isinstance(v, dict) for inner in v]
+    flat = [k for k, v in record.items() if not isinstance(v, dict)]
+    return f"Its fields are {', '.join(map(str, (flat + named)[:20]))}. "
+
+
+def read(path: str, reading: Reading, out: Console) -> Iterator[Record]:
+    """Records of a source, with a progress bar on a terminal and a word about rejected lines at the end."""
+    reader = Reader(path, reading, out)
+    with bar(out, "reading", sources.size(path)) as (progress, task):
+        advance = None if progress is None else lambda done: progress.update(task, completed=done)
+        for entry in reader.entries(advance):
+            yield entry.record
+    for sentence in reader.summary():
+        out.print(f"[yellow]{sentence}[/]")
+
+
+class bar:  # noqa: N801  # reads as a function: with bar(...) as ...
+    """A progress bar on a terminal, nothing elsewhere."""
+
+    def __init__(self, out: Console, what: str, total: float | None) -> None:
+        """Prepare it."""
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+        self.progress = Progress(*columns, TimeRemainingColumn(), console=out, transient=True)
+        self.task = self.progress.add_task(what, total=total)
+        self.shown = self.progress if out.is_terminal else nullcontext()
+
+    def __enter__(self) -> tuple[Progress | None, TaskID]:
+        self.shown.__enter__()
+        return (self.progress if isinstance(self.shown, Progress) else None), self.task
+
+    def __exit__(self, *error: Any) -> None:
+        self.shown.__exit__(*error)

@@ -1,0 +1,65 @@
+"""The ``driftline`` command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import version
+
+import click
+from threadpoolctl import threadpool_limits
+
+from drift.errors import DriftError
+from streams.cli.common import console
+
+
+class _Lazy(click.Group):
+    """Imports a command when it is asked for, so that --help answers at once."""
+
+    COMMANDS = ("demo", "watch", "baseline", "compare", "lens")
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.COMMANDS:
+            return None
+        module = __import__(f"streams.cli.{cmd_name}", fromlist=[cmd_name])
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(version("driftline"), prog_name="driftline")
+def cli() -> None:
+    """Watch LLM calls in production and say when they drift, why, and since when.
+
+    \b
+    Start here:
+      driftline demo                      the main job on simulated traffic
+      driftline watch calls.jsonl         did these calls drift, how, and since when?
+
+    Exit status: 0 done, 1 drift found where --fail-on drift is given, 2 wrong use, 3 failed while running.
+    """
+
+
+def main() -> None:
+    """Run a command and turn errors into words and an exit status."""
+    threadpool_limits(1)  # judging must not depend on the number of cores, and small matrices are faster so
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        console().print("stopped")
+        sys.exit(3)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(3)
+    except DriftError as error:
+        console().print(f"driftline: {error}", style="red", markup=False)
+        sys.exit(2)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)

@@ -1,0 +1,128 @@
+"""``driftline watch``: judge a file or standard input of call records."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+
+import click
+
+from drift.baseline import Baseline
+from drift.errors import LensMismatchError, SourceError
+from streams.cli.common import Entry, Reader, Reading, console, open_meter, reading_options, settings_options
+from streams.cli.screen import Screen, summarise
+from streams.embedded import Options, Watch
+from streams.measure import Meter
+from streams.settings import Settings
+from streams.store import Store
+
+BATCH = 1000
+PATIENCE_S = 1.0
+
+
+@click.command()
+@click.argument("source", metavar="FILE|-")
+@click.option(
+    "--baseline", "names", multiple=True, metavar="NAME|FILE", help="Baseline: id, SEGMENT@TAG or file. Repeatable."
+)
+@click.option("--first", type=click.IntRange(200), help="Without a baseline: calls that become it.  [default: 3000]")
+@click.option("--force", is_flag=True, help="Take the first calls as the baseline even if many repeat each other.")
+@click.option("--fail-on", type=click.Choice(["drift"]), help="Exit 1 if any drift was found.")
+@click.option("--json", "as_json", is_flag=True, help="Alert records as JSON lines on standard output, nothing else.")
+@reading_options
+@settings_options
+def watch(
+    source: str,
+    names: tuple[str, ...],
+    first: int | None,
+    force: bool,
+    fail_on: str | None,
+    as_json: bool,
+    reading: Reading,
+    settings: Settings,
+) -> None:
+    """Judge call records of a file (plain, gzip, zstd) or standard input.
+
+    Each line is one call as JSON; app, event_time and an input or output are needed. Without --baseline each segment
+    (app and prompt name) takes its own first calls.
+
+    \b
+      driftline watch calls.jsonl.gz
+      driftline watch calls.jsonl --baseline support-bot@prod --fail-on drift
+      tail -F calls.jsonl | driftline watch - --json
+    """
+    out = console()
+    meter = open_meter(settings)
+    known = [_fitting(Store(settings.store).baseline(name), meter) for name in names]
+    options = Options(
+        settings.budget,
+        settings.clock,
+        first or settings.first,
+        settings.all_tolerances,
+        settings.clear_after,
+        force,
+        source,
+    )
+    screen = Screen(out, source, as_json)
+    watched = Watch(meter, options, {one.segment: one for one in known}, warn=screen.say, progress=screen.step)
+    if not known:
+        out.print(f"no baseline given: each segment takes its first {options.first:,} calls as its own")
+    reader = Reader(source, reading, out)
+    broken = _run(reader, watched, screen)
+    summarise(out, watched, screen.alerts, reader.summary(), settings)
+    if broken is not None:
+        out.print(f"driftline: {broken}", style="red", markup=False)
+        sys.exit(3 if reader.read else 2)
+    if fail_on and any(one.state == "firing" for one in screen.alerts):
+        sys.exit(1)
+
+
+def _fitting(baseline: Baseline, meter: Meter) -> Baseline:
+    """The baseline, if its calls were measured by this embedder."""
+    if baseline.lens.embedder != meter.embedder.identity:
+        raise LensMismatchError(
+            f"baseline {baseline.id} was measured by {baseline.lens.embedder!r}, "
+            f"this run by {meter.embedder.identity!r}: "
+            "give --embedder as it was, or build a baseline with this one"
+        )
+    return baseline
+
+
+def _run(reader: Reader, watched: Watch, screen: Screen) -> SourceError | None:
+    """Feed everything that can be read; the error that broke it off, if one did."""
+    broken: SourceError | None = None
+    with screen:
+        entries = reader.entries(screen.consumed)
+        while True:
+            try:
+                batch = list(_batch(entries))
+            except SourceError as error:
+                broken = error
+                break
+            if not batch:
+                break
+            _feed(reader, watched, screen, batch)
+        screen.alert(watched.finish())
+        screen.show(watched)
+    return broken
+
+
+def _feed(reader: Reader, watched: Watch, screen: Screen, batch: Sequence[Entry]) -> None:
+    alerts, late = watched.feed([entry.record for entry in batch])
+    lines = {id(entry.record): entry.line for entry in batch} if late else {}
+    for record in late:
+        line = lines[id(record)]
+        detail = "event_time is further behind the newest call than --lateness allows"
+        reader.letters.write(line.number, "late", "event_time", detail, line.data)
+    screen.alert(alerts)
+    screen.show(watched)
+
+
+def _batch(entries: Iterator[Entry]) -> Iterator[Entry]:
+    """Up to 1,000 records, fewer if they come slowly: a pipe is judged as it speaks."""
+    since = time.monotonic()
+    for count, entry in enumerate(entries, 1):
+        yield entry
+        if count == BATCH or time.monotonic() - since > PATIENCE_S:
+            return
