@@ -173,7 +173,10 @@ def answers(baseline: Side, current: Side, relabel: Relabel) -> Difference:
     rows, is_current = _pooled(baseline.outputs[before], current.outputs[now])
     inputs, _ = _pooled(baseline.output_inputs[before], current.output_inputs[now])
     topics = np.concatenate([baseline.output_topics[before], current.output_topics[now]])
-    shift = mean_shift(rows, given(is_current, topics, inputs), draws=relabel.draws, rng=relabel.rng())
+    design = given(is_current, topics, inputs)
+    if not design.information:
+        return _not_enough("model", ANSWERS, unit, n, m)
+    shift = mean_shift(rows, design, draws=relabel.draws, rng=relabel.rng())
     extra = {EXPLAINED: shift.explained, "coordinates": shift.coordinates}
     return Difference("model", ANSWERS, *shift.tested, unit, n, m, extra)
 
@@ -211,6 +214,8 @@ def _split(
     logs, is_current = _pooled(np.log1p(before)[shared[0], None], np.log1p(now)[shared[1], None])
     coordinates, _ = _pooled(inputs[0][shared[0]], inputs[1][shared[1]])
     design = given(is_current, np.concatenate([topics[0][shared[0]], topics[1][shared[1]]]), coordinates)
+    if not design.information:
+        return {}
     whole = float(np.log1p(now).mean() - np.log1p(before).mean())
     unexplained = float(design.difference(design.residual(logs))[0])
     return {EXPLAINED: math.expm1(whole - unexplained), "at_equal_inputs": math.expm1(unexplained)}

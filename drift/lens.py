@@ -198,7 +198,7 @@ def default(embedder: str, format_view: str, anchors: FloatArray, buckets: int, 
     best = (pairs * GRID @ made.T.astype(np.float64)).max(axis=1)
     radii = np.rint(np.quantile(best, [1 - tail for tail in TAILS])).astype(np.int64)
     both = directions(np.rint(np.concatenate([known, pairs]) * GRID).astype(np.int16))
-    signs = rng.choice([-1, 1], size=(buckets, DIMENSIONS)) * np.int16(SCALE // int(np.sqrt(buckets)))
+    signs = rng.choice([-1, 1], size=(buckets, DIMENSIONS)) * np.int16(SCALE / np.sqrt(buckets))
     return Lens(embedder, format_view, made, radii, both, both, signs.astype(np.int16))
 
 

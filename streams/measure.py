@@ -11,11 +11,12 @@ import xxhash
 
 from drift.bins import to_bins
 from drift.call import FLAGS, MARKERS, ROW, Rows
-from drift.lens import Lens, default, fit
+from drift.lens import Lens, fit
 from drift.pane import Texts
 from models.base import Embedder
 from models.cache import GridEmbedder
-from models.ngrams import BUCKETS, FORMAT_VIEW, trigram_view
+from models.ngrams import FORMAT_VIEW, trigram_view
+from streams.default_lens import default_lens
 from streams.records import Record
 
 EXCERPT = 400
@@ -72,7 +73,7 @@ class Meter:
 
     def default_lens(self) -> Lens:
         """The lens that needs no calls."""
-        return default(self.embedder.identity, FORMAT_VIEW, self.embedder.anchors(), BUCKETS)
+        return default_lens(self.embedder)
 
     def fit_lens(self, records: Sequence[Record], *, progress: Callable[[int], None] = lambda done: None) -> Lens:
         """A lens made for these calls."""

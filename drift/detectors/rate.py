@@ -46,7 +46,7 @@ class Rate:
         null = np.clip(self.rate + np.where(RATIOS > 1, error, -error), 1e-7, 1 - 1e-7)
         other = np.minimum(null * RATIOS, 1 - (1 - null) / 100)
         gain = flagged * np.log(other / null) + (n - flagged) * np.log((1 - other) / (1 - null))
-        # A rate that may be zero cannot fall, one that may be all cannot rise: evidence would grow with the clock alone.
+        # A rate that may be zero cannot fall, one that may be all cannot rise: evidence would grow by the clock.
         vain = np.where(RATIOS < 1, self.rate, 1 - self.rate) <= error
         state = np.where(vain, -np.inf, np.logaddexp(state, np.log(max(weight, 1e-12))) + gain)
         return state, _mean(state)

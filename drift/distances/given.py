@@ -46,14 +46,20 @@ class Given:
     leverage: FloatArray
     degrees: int
 
+    @property
+    def information(self) -> float:
+        """How many calls' worth of comparison is left; zero where inputs tell the sides apart entirely."""
+        squared = float(self.label @ self.label)
+        return squared if squared > 1e-9 else 0.0
+
     def residual(self, rows: FloatArray) -> FloatArray:
         """Take topics and inputs out of ``rows``, shape ``(n, d)``."""
         within = _within(rows, self.topics)
         return _without_rounding(within - self.basis @ (self.basis.T @ within), rows)
 
     def difference(self, residual: FloatArray) -> FloatArray:
-        """Mean difference of the sides at equal topics and inputs, shape ``(d,)``."""
-        return self.label @ residual / (self.label @ self.label)
+        """Mean difference of the sides at equal topics and inputs, shape ``(d,)``; needs ``information``."""
+        return self.label @ residual / self.information
 
     def permuted(self, draws: int, rng: np.random.Generator) -> Iterator[FloatArray]:
         """Yield ``label`` with its calls shuffled inside topics, in blocks ``(some draws, n)``.

@@ -72,11 +72,11 @@ def mean_shift(
     .. [2] MacKinnon and White (1985), Some heteroskedasticity-consistent covariance matrix estimators (HC2).
     .. [3] Steiger and Fouladi (1997), Noncentrality interval estimation and the evaluation of statistical models.
     """
-    information = float(design.label @ design.label)
+    information = design.information
     residual = design.residual(rows)
     directions = leading(residual, min(coordinates, len(rows) // CALLS_PER_COORDINATE))
     white = residual @ directions
-    if not white.shape[1] or information < 1e-9:
+    if not white.shape[1] or not information:
         return MeanShift(Tested(0.0, 1.0, 0.0, 0.0, 0.0), 0.0, 0)
     statistic = float(((design.label @ white) ** 2).sum()) / information
     lengthened = white / np.sqrt(np.maximum(1 - design.leverage, 1e-6))[:, None]

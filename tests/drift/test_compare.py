@@ -151,6 +151,13 @@ def test_sides_without_a_topic_in_common_say_nothing_of_the_model():
     assert "at_equal_inputs" not in of(differences, "output_tokens").extra
 
 
+def test_sides_that_inputs_tell_apart_entirely_say_nothing_of_the_model():
+    before, now = side(1), side(2)
+    before = replace(before, inputs=np.zeros((400, 1)), output_inputs=np.zeros((len(before.outputs), 1)))
+    now = replace(now, inputs=np.ones((400, 1)), output_inputs=np.ones((len(now.outputs), 1)))
+    assert of(compare(before, now), "answers given inputs").answer == "not_enough_data"
+
+
 def test_the_order_of_calls_on_one_side_moves_no_effect():
     before, now = side(1), side(2, answers=0.2)
     shuffled = np.random.default_rng(0).permutation(len(now.topics))

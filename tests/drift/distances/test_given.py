@@ -55,3 +55,10 @@ def test_leading_directions_whiten_and_leave_out_constant_columns():
     assert white.T @ white / 500 == pytest.approx(np.eye(3), abs=1e-9)
     assert leading(rows, 2).shape == (4, 2)
     assert leading(np.zeros((9, 2)), 2).shape == (2, 0)
+
+
+def test_inputs_that_tell_the_sides_apart_entirely_leave_no_information():
+    current = np.arange(40) >= 20
+    design = given(current, np.zeros(40, dtype=int), current[:, None] * 3.0)
+    assert design.information == 0
+    assert given(current, np.zeros(40, dtype=int), np.empty((40, 0))).information == pytest.approx(10)

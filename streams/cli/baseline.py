@@ -1,0 +1,262 @@
+"""``driftline baseline``: build, look at, check and name baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from drift import baseline as baselines
+from drift.baseline import Baseline
+from drift.errors import BaselineRefusedError, SettingsError, SourceError
+from drift.lens import Lens
+from drift.pane import Pane
+from streams.alerts import instant
+from streams.cli.card import baseline_card, described, finding, finding_lines, moved, next_command, say, table
+from streams.cli.common import Reading, console, emit, open_meter, read, reading_options
+from streams.cli.segments import Groups, Step, bars, chosen, first_ticks, grouped
+from streams.cli.stored import Instant, as_json, fitting, rough_pane, save, some_settings, whoami
+from streams.embedded import build_baseline
+from streams.measure import Meter
+from streams.records import Record
+from streams.settings import Settings
+from streams.store import Store, split_tag
+
+
+@click.group()
+def baseline() -> None:
+    r"""Build, look at, check and name baselines: what is normal for a segment, frozen.
+
+    \b
+      driftline baseline build calls.jsonl --tag prod
+    """
+
+
+@baseline.command()
+@click.argument("source", metavar="FILE|-")
+@click.option("--segment", "segments", multiple=True, metavar="SEGMENT", help="Only this segment. Repeatable.")
+@click.option("--tag", "--name", "tag", metavar="TAG", help="Let SEGMENT@TAG name it, such as prod.")
+@click.option(
+    "--first", type=click.IntRange(1), help="Only the first whole ticks that reach this many calls a segment."
+)
+@click.option("--from", "start", type=Instant(), metavar="TIME", help="Only calls from this time on.")
+@click.option("--to", "end", type=Instant(), metavar="TIME", help="Only calls before this time.")
+@click.option(
+    "--lens", "lens_name", metavar="default|ID", help="See calls through this lens.  [default: one of its own]"
+)
+@click.option("--force", is_flag=True, help="Build it even if many calls repeat each other; this is recorded.")
+@click.option("-o", "--output", metavar="FILE", help="Write the baseline to this file as well.")
+@click.option("--by", metavar="NAME", help="Who moves the tag.  [default: the user]")
+@click.option("--why", default="", metavar="TEXT", help="Why the tag is moved; kept with the move.")
+@as_json
+@reading_options
+@some_settings("store", "embedder", "one_false_alarm_every", "tick_s", "texts")
+def build(
+    source: str,
+    segments: tuple[str, ...],
+    tag: str | None,
+    first: int | None,
+    start: int | None,
+    end: int | None,
+    lens_name: str | None,
+    force: bool,
+    output: str | None,
+    by: str | None,
+    why: str,
+    as_json: bool,
+    reading: Reading,
+    settings: Settings,
+) -> None:
+    r"""Build a baseline of each segment of a source and store it.
+
+    Lines may be in any order. At least 200 calls of a segment are needed; 3,000 or more over a week or two serve best.
+
+    \b
+      driftline baseline build calls.jsonl --tag prod --why "first week after the launch"
+      driftline baseline build calls.jsonl --segment support-bot/answer --first 3000 -o support.safetensors
+    """
+    out, store = console(), Store(settings.store)
+    groups = chosen(grouped(read(source, reading, out), start, end), segments, source)
+    if output and len(groups) > 1:
+        raise SettingsError(f"-o holds one baseline, {source} has {len(groups)} segments: choose one by --segment")
+    meter = open_meter(settings)
+    lens = _lens(lens_name, store, meter)
+    facts = {"source": source} | ({"first": first} if first else {})
+
+    def make(records: Sequence[Record], progress: Step) -> Baseline:
+        taken = first_ticks(records, first, settings.clock) if first else records
+        return build_baseline(
+            meter, taken, lens=lens, clock=settings.clock, force=force, facts=facts, progress=progress
+        )
+
+    for made in _each(groups, make, out):
+        if output:
+            save(output, baselines.encode(made))
+        store.put_baseline(made)
+        say(out, *baseline_card(made, settings.budget))
+        move = store.tag(made.segment, tag, made.id, by=by or whoami(), why=why) if tag else None
+        name = f"{made.segment}@{tag}" if tag else made.id
+        say(out, *([moved(move)] if move else []), next_command(name), "")
+        if as_json:
+            emit(described(made, settings.budget) | ({"tag": name} if tag else {}))
+
+
+def _lens(name: str | None, store: Store, meter: Meter) -> Lens | None:
+    if name is None:
+        return None
+    return meter.default_lens() if name == "default" else fitting(store.lens(name), meter)
+
+
+def _each(groups: Groups, make: Callable[..., Baseline], out: Console) -> Iterator[Baseline]:
+    """Baselines of the segments that can have one; the others are skipped with a word.
+
+    Raises
+    ------
+    BaselineRefusedError
+        No segment can.
+    """
+    refusals = []
+    for name, records in groups.items():
+        try:
+            with bars(out, name) as step:
+                made = make(records, step)
+        except BaselineRefusedError as refused:
+            refusals.append(refused)
+            if len(groups) > 1:
+                say(out, f"skipped: {refused}", style="yellow")
+            continue
+        yield made
+    if len(refusals) == len(groups):
+        raise refusals[0] if len(groups) == 1 else BaselineRefusedError("no segment can have a baseline: see above")
+
+
+@baseline.command("list")
+@as_json
+@some_settings("store")
+def list_baselines(as_json: bool, settings: Settings) -> None:
+    r"""List stored baselines.
+
+    \b
+      driftline baseline list
+    """
+    store = Store(settings.store)
+    named: dict[str, list[str]] = {}
+    for move in store.tags():
+        named.setdefault(move.baseline, []).append(f"{move.segment}@{move.tag}")
+    rows = [("baseline", "segment", "calls", "from", "to (UTC)", "lens", "tags")]
+    for one in store.baselines():
+        tags = named.get(one.id, [])
+        start, end = instant(one.start), instant(one.end)
+        rows.append((one.id, one.segment, f"{one.calls:,}", start[:16], end[:16], one.lens, ", ".join(tags)))
+        if as_json:
+            about = {"segment": one.segment, "calls": one.calls, "from": start, "to": end, "lens": one.lens}
+            emit({"baseline": one.id} | about | {"facts": one.facts, "tags": tags})
+    if not as_json:
+        say(console(), *table(rows))
+
+
+@baseline.command()
+@click.argument("name")
+@as_json
+@some_settings("store", "one_false_alarm_every")
+def show(name: str, as_json: bool, settings: Settings) -> None:
+    r"""Show the card of a baseline. NAME is an id, its first six or more digits, SEGMENT@TAG or a file.
+
+    \b
+      driftline baseline show support-bot/answer@prod
+    """
+    found = Store(settings.store).baseline(name)
+    say(console(), *baseline_card(found, settings.budget), next_command(name))
+    if as_json:
+        emit(described(found, settings.budget))
+
+
+@baseline.command()
+@click.argument("name", metavar="SOURCE|NAME")
+@click.option("--strict", is_flag=True, help="Exit 1 if there is any warning.")
+@as_json
+@reading_options
+@some_settings("store", "embedder", "tick_s")
+def check(name: str, strict: bool, as_json: bool, reading: Reading, settings: Settings) -> None:
+    r"""Say whether calls can serve as a baseline, or whether a stored one is sound.
+
+    Exit status: 0 they can, 1 with --strict and a warning, 2 they cannot.
+
+    \b
+      driftline baseline check calls.jsonl
+      driftline baseline check support-bot/answer@prod --strict
+    """
+    out = console()
+    findings = [finding(pane) for pane in _panes(name, reading, settings, out)]
+    for found in findings:
+        say(out, *finding_lines(found))
+        if as_json:
+            emit(found)
+    if any(found["refused"] for found in findings):
+        raise click.exceptions.Exit(2)
+    if strict and any(found["warnings"] for found in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _panes(name: str, reading: Reading, settings: Settings, out: Console) -> Iterator[Pane]:
+    """The pane of a stored baseline, or of each segment of a source of calls."""
+    if name.endswith(".safetensors") or not (name == "-" or "://" in name or Path(name).is_file()):
+        yield Store(settings.store).baseline(name).pane
+        return
+    groups = grouped(read(name, reading, out), None, None)
+    meter = open_meter(settings)
+    for segment in sorted(groups):
+        yield rough_pane(meter, groups[segment], settings.clock)
+
+
+@baseline.command()
+@click.argument("name")
+@click.argument("target", metavar="SEGMENT@TAG")
+@click.option("--by", metavar="NAME", help="Who moves the tag.  [default: the user]")
+@click.option("--why", default="", metavar="TEXT", help="Why; kept with the move.")
+@click.option("--force", is_flag=True, help="Even if the baseline is of another segment.")
+@as_json
+@some_settings("store")
+def tag(name: str, target: str, by: str | None, why: str, force: bool, as_json: bool, settings: Settings) -> None:
+    r"""Let SEGMENT@TAG name a stored baseline from now on. The move is recorded and can be read by 'baseline tags'.
+
+    \b
+      driftline baseline tag 0f542b95 support-bot/answer@prod --why "new model went live"
+    """
+    store = Store(settings.store)
+    segment, label = split_tag(target)
+    found = store.baseline(name)
+    if found.segment != segment and not force:
+        raise SettingsError(
+            f"baseline {found.id} is of segment {found.segment}, not {segment}: "
+            f"tag {found.segment}@{label}, or say --force"
+        )
+    move = store.tag(segment, label, found.id, by=by or whoami(), why=why)
+    say(console(), moved(move))
+    if as_json:
+        emit(move)
+
+
+@baseline.command()
+@click.argument("target", metavar="[SEGMENT@TAG]", required=False)
+@as_json
+@some_settings("store")
+def tags(target: str | None, as_json: bool, settings: Settings) -> None:
+    r"""List tags as they stand, or every move of one.
+
+    \b
+      driftline baseline tags
+      driftline baseline tags support-bot/answer@prod
+    """
+    store = Store(settings.store)
+    moves = store.history(*split_tag(target)) if target else store.tags()
+    if target and not moves:
+        known = ", ".join(f"{move.segment}@{move.tag}" for move in store.tags()) or "no tag at all"
+        raise SourceError(f"{target} was never set in store {settings.store}; there is {known}")
+    for move in moves:
+        if as_json:
+            emit(move)
+        else:
+            say(console(), moved(move))

@@ -1,0 +1,160 @@
+"""A baseline, a lens or a table in words for people, and as a value for programs."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from drift.baseline import Baseline, check, repeats
+from drift.budget import Budget
+from drift.call import GRID
+from drift.errors import BaselineRefusedError
+from drift.lens import TAILS, Lens
+from drift.pane import Pane
+from streams.alerts import instant
+from streams.store import Move
+from streams.wording import figure, moment, percent
+
+SHOWN = 8
+"""Topics on a card, largest first."""
+
+
+def say(out: Console, *lines: str, style: str | None = None) -> None:
+    """Print lines as they are; what could steer a terminal is made visible."""
+    for line in lines:
+        out.print("".join(c if c.isprintable() else "�" for c in line), markup=False, style=style)
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as aligned lines, the first of them the heading."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def described(baseline: Baseline, budget: Budget) -> dict[str, Any]:
+    """A baseline's card as a value: topics by share, detectors with their thresholds, and where it came from."""
+    topic = baseline.frame.topic(baseline.pane.sums.cells["topic"])
+    asked = topic >= 0
+    calls = np.bincount(topic[asked], baseline.pane.sums.cells["n"][asked], baseline.frame.topics)
+    shares = calls / max(calls.sum(), 1)
+    return {
+        "baseline": baseline.id,
+        "segment": baseline.segment,
+        "calls": baseline.pane.n,
+        "reference_calls": len(baseline.pane.sample.rows),
+        "from": instant(baseline.pane.tick),
+        "to": instant(baseline.pane.end),
+        "lens": baseline.lens.id,
+        "embedder": baseline.lens.embedder,
+        "topics": [
+            {"label": baseline.labels[k], "share": round(float(shares[k]), 4)}
+            for k in np.argsort(-shares, kind="stable")
+        ],
+        "one_false_alarm_every": str(budget),
+        "calibrated": baseline.calibration is not None,
+        "detectors": [
+            {"name": name, "threshold": round(threshold, 3), "guaranteed": round(sure, 3)}
+            for name, (threshold, sure) in baseline.thresholds(budget).items()
+        ],
+        "facts": dict(baseline.facts),
+    }
+
+
+def baseline_card(baseline: Baseline, budget: Budget) -> list[str]:
+    """A baseline in lines: what it is, what it holds, how sure its detectors are."""
+    facts = described(baseline, budget)
+    more = len(facts["topics"]) - SHOWN
+    lines = [
+        f"baseline {facts['baseline']} of {facts['segment']}",
+        f"  calls     {facts['calls']:,}, {moment(baseline.pane.tick)} to {moment(baseline.pane.end)} (UTC)",
+        f"  lens      {facts['lens']}, {facts['embedder']}",
+        *([f"  source    {facts['facts']['source']}"] if facts["facts"].get("source") else []),
+        f"  topics    {len(facts['topics'])}",
+        *(f"    {percent(one['share']):>6}  {one['label'] or '(no typical words)'}" for one in facts["topics"][:SHOWN]),
+        *([f"    and {more} smaller"] if more > 0 else []),
+        f"  detectors, for one false alarm of them all every {facts['one_false_alarm_every']}",
+    ]
+    rows = [(d["name"], figure(d["threshold"]), figure(d["guaranteed"])) for d in facts["detectors"]]
+    lines += [f"    {line}" for line in table([("", "threshold", "guaranteed"), *rows])]
+    if not facts["calibrated"]:
+        lines.append("    too few calls to calibrate: guaranteed thresholds stand, drift is noticed later")
+    return lines + [f"  warning: {warning}" for warning in facts["facts"].get("warnings", ())]
+
+
+def next_command(name: str) -> str:
+    """What to run once a baseline is there."""
+    return f"next: driftline watch FILE --baseline {shlex.quote(name)}"
+
+
+def moved(move: Move) -> str:
+    """A move of a tag in a line."""
+    before = f", before {move.previous}" if move.previous else ""
+    why = f": {move.why}" if move.why else ""
+    return f"{move.segment}@{move.tag} is {move.baseline}{before}, {move.moved_at} by {move.by}{why}"
+
+
+def finding(pane: Pane) -> dict[str, Any]:
+    """What can be said of calls that are to be, or are, a baseline."""
+    users = pane.sample.rows["user"]
+    known = np.unique(users[users > 0], return_counts=True)[1]
+    found = {
+        "segment": pane.segment,
+        "calls": pane.n,
+        "from": instant(pane.tick),
+        "to": instant(pane.end),
+        "days": round((pane.end - pane.tick) / 86_400_000, 2),
+        "repeated": round(repeats(pane), 4),
+        "largest_user": round(int(known.max(initial=0)) / max(len(users), 1), 4),
+    }
+    try:
+        return found | {"warnings": list(check(pane)), "refused": None}
+    except BaselineRefusedError as refused:
+        return found | {"warnings": [], "refused": str(refused)}
+
+
+def finding_lines(found: dict[str, Any]) -> list[str]:
+    """The same in lines."""
+    return [
+        found["segment"],
+        f"  calls         {found['calls']:,}",
+        f"  period        {found['days']:g} days, {found['from']} to {found['to']}",
+        f"  repeated      {percent(found['repeated'])} of the inputs occurred before",
+        f"  largest user  {percent(found['largest_user'])} of the calls",
+        *(f"  warning: {warning}" for warning in found["warnings"]),
+        f"  refused: {found['refused']}" if found["refused"] else "  can serve as a baseline",
+    ]
+
+
+def lens_facts(lens: Lens) -> dict[str, Any]:
+    """A lens as a value: embedder, sizes, and the cosine similarities that bound its bands of distance."""
+    length = np.linalg.norm(lens.codebook.astype(np.float64), axis=1).mean() or 1.0
+    return {
+        "lens": lens.id,
+        "embedder": lens.embedder,
+        "format_view": lens.format_view,
+        "topics": lens.topics,
+        "dimensions": int(lens.codebook.shape[1]),
+        "radii": [round(float(radius / (GRID * length)), 3) for radius in lens.radii],
+        "coordinates": [int(one.any(axis=0).sum()) for one in (lens.input_map, lens.output_map, lens.format_map)],
+    }
+
+
+def lens_card(lens: Lens) -> list[str]:
+    """A lens in lines."""
+    facts = lens_facts(lens)
+    tails = ", ".join(
+        f"{percent(tail)} within {radius:.2f}" for tail, radius in zip(TAILS, facts["radii"], strict=True)
+    )
+    asked, answered, formats = facts["coordinates"]
+    return [
+        f"lens {facts['lens']}",
+        f"  embedder     {facts['embedder']}, {facts['dimensions']} dimensions",
+        f"  format view  {facts['format_view']}",
+        f"  topics       {facts['topics']}",
+        f"  radii        of fresh calls, {tails} (cosine to the topic's centre)",
+        f"  coordinates  {asked} of the input, {answered} of the output, {formats} of its format",
+    ]

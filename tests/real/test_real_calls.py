@@ -1,0 +1,77 @@
+"""What the detectors do on real calls: budget one false alarm in 200,000 calls, baselines of 3,000, three seeds."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from drift.verdict import Alarm
+from streams.alerts import alert
+
+pytestmark = pytest.mark.real
+
+SEEDS = (0, 1, 2)
+GPT4 = "model=gpt-4 version={}"
+GPT35 = "model=gpt-3.5-turbo version={}"
+
+
+def release(file: str, model: str, version: str) -> str:
+    return f"llmdrift_{file} {model.format(version)}"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("file", ["prime", "opinionqa"])
+def test_a_swapped_gpt_4_release_is_found_within_150_calls(judged: Callable, file: str, seed: int) -> None:
+    found = judged(release(file, GPT4, "0314"), [f"n=400 {release(file, GPT4, '0613')}"], seed)
+    for kind in ("model", "output_length"):
+        alarm = found.first(kind)
+        assert alarm is not None and alarm.calls <= 150, kind
+    assert found.first("data") is None
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_change_of_wording_alone_is_found_within_400_calls(judged: Callable, seed: int) -> None:
+    found = judged(release("opinionqa", GPT35, "0301"), [f"n=500 {release('opinionqa', GPT35, '0613')}"], seed).first(
+        "model"
+    )
+    assert found is not None and found.calls <= 400
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_new_domain_is_found_within_1500_calls_and_named(judged: Callable, stream: Callable, seed: int) -> None:
+    home, away = "clinc150 domain!=travel", "clinc150 domain=travel"
+    found = judged(home, [f"n=1800 {home} w=.8 + {away} w=.2"], seed)
+    alarm = found.first("data")
+    assert alarm is not None and alarm.calls <= 1500
+    record = alert(found.judge, "real", alarm, replay="")
+    named = {word for topic in record.topics[:3] for word in topic["words"].split(", ")}
+    assert named & typical_words(stream([f"n=3000 {away}"], 7), stream([f"n=3000 {home}"], 7))
+
+
+def typical_words(of: list, against: list) -> set[str]:
+    """The fifty words that stand most often in ``of`` and at least ten times as often as in ``against``."""
+    counts, others = (
+        Counter(word for one in side for word in set(re.findall(r"[^\W\d_]{3,}", one.input.lower())))
+        for side in (of, against)
+    )
+    rare = [word for word, n in counts.most_common() if n >= 10 * (others[word] + 1)]
+    return set(rare[:50])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "source",
+    [
+        "clinc150",
+        release("opinionqa", GPT35, "0301"),
+        release("prime", GPT4, "0314"),
+        "oasst_sampling sampling_config!=greedy",
+    ],
+    ids=["clinc150", "opinionqa", "prime", "oasst"],
+)
+def test_the_same_model_and_mix_raise_no_alarm_in_5000_calls(judged: Callable, source: str, seed: int) -> None:
+    alarms: list[Alarm] = list(judged(source, [f"n=5000 {source}"], seed).alarms)
+    assert [(one.kind, one.detector, one.calls) for one in alarms] == []
