@@ -191,7 +191,7 @@ def repeats(total: Pane) -> float:
     """Share of the reference calls whose input occurred before."""
     rows = total.sample.rows
     asked = rows["asked"][rows["topic"] >= 0]
-    return 1 - len(np.unique(asked)) / max(len(asked), 1)
+    return (len(asked) - len(np.unique(asked))) / max(len(asked), 1)
 
 
 def _seed(rows: Rows) -> int:

@@ -112,7 +112,9 @@ def frame(lens: Lens, rows: Rows) -> Frame:
     strata = _strata(rows)
     made = Frame(groups, mean, input_map, np.zeros((2 * DIMENSIONS + 2, 0)), (), bands, strata)
     answer_map, blocks = _answer_map(made, rows[answered & (rows["topic"] >= 0)], width)
-    return Frame(groups, mean, input_map, answer_map, blocks, bands, strata)
+    # In the order in which they are stored: a matrix product differs in the last digit with the order in memory.
+    maps = np.ascontiguousarray(input_map), np.ascontiguousarray(answer_map)
+    return Frame(groups, mean, *maps, blocks, bands, strata)
 
 
 def _groups(lens: Lens, rows: Rows) -> IntArray:

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse
 
 from drift import codec
 from drift.bins import LOGS
-from drift.call import DIMENSIONS, FLAGS, LENGTH_GRID, OUTPUT_CHARS, ROW, SERIES, VIEWS, Rows
+from drift.call import DIMENSIONS, FLAGS, LENGTH_GRID, MARKERS, OUTPUT_CHARS, ROW, SERIES, VIEWS, Rows
 from drift.errors import LensMismatchError
 
 SAMPLE = 64
@@ -40,8 +42,49 @@ _KEYS = {CELL: ("stratum", "topic", "band", "answered"), COUNT: ("stratum", "ser
 _LOG_LENGTHS = np.rint(LOGS * LENGTH_GRID).astype(np.int64)
 
 Table = npt.NDArray[np.void]
+IntArray = npt.NDArray[np.int64]
 Texts = tuple[str, str]
 """Excerpts of a call's input and output."""
+
+
+def _ranks(columns: Sequence[npt.NDArray[Any]]) -> tuple[IntArray, list[npt.NDArray[Any]]]:
+    """One whole number for each combination of key columns, in their order, and the values each column can take.
+
+    The columns are broadcast against each other. ``np.unravel_index`` of a rank gives the place of each value.
+    """
+    ranks, values = np.zeros((), np.int64), []
+    for column in columns:
+        if column.dtype.kind == "u":  # hashes: few values, far apart
+            known, place = np.unique(column, return_inverse=True)
+            place = place.reshape(column.shape)
+        else:
+            low, high = int(column.min()), int(column.max())
+            known, place = np.arange(low, high + 1), column.astype(np.int64) - low
+        ranks = ranks * len(known) + place
+        values.append(known)
+    return ranks, values
+
+
+def _tally(kind: np.dtype[Any], columns: Sequence[npt.NDArray[Any]]) -> Table:
+    """How often each combination of broadcast key columns occurs, in the order of the keys."""
+    if not columns[-1].size:
+        return np.zeros(0, kind)
+    ranks, values = _ranks(columns)
+    found, n = np.unique(ranks, return_counts=True)
+    table = np.zeros(len(found), kind)
+    places = np.unravel_index(found, [len(known) for known in values])
+    for name, known, place in zip(_KEYS[kind], values, places, strict=True):
+        table[name] = known[place]
+    table["n"] = n
+    return table
+
+
+def _groups(columns: Sequence[npt.NDArray[Any]]) -> tuple[IntArray, IntArray]:
+    """Order that brings rows of equal keys together, in the order of the keys, and where each key begins in it."""
+    ranks, _ = _ranks(columns)
+    order = np.argsort(ranks)
+    ranks = ranks[order]
+    return order, np.flatnonzero(np.concatenate([[True], ranks[1:] != ranks[:-1]]))
 
 
 def _fold(table: Table) -> Table:
@@ -49,18 +92,12 @@ def _fold(table: Table) -> Table:
     if len(table) == 0:
         return table
     keys = _KEYS[table.dtype]
-    table = table[np.lexsort([table[key] for key in reversed(keys)])]
-    changed = np.zeros(len(table), dtype=bool)
-    changed[0] = True
-    for key in keys:
-        changed[1:] |= table[key][1:] != table[key][:-1]
-    starts = np.flatnonzero(changed)
-    if len(starts) == len(table):
-        return table
-    folded = table[starts]
-    for name in table.dtype.names or ():
-        if name not in keys:
-            folded[name] = np.add.reduceat(table[name], starts, axis=0)
+    order, starts = _groups([table[key] for key in keys])
+    folded = table[order[starts]]
+    if len(starts) < len(table):
+        for name in table.dtype.names or ():
+            if name not in keys:
+                folded[name] = np.add.reduceat(table[name][order], starts, axis=0)
     return folded
 
 
@@ -80,31 +117,29 @@ class Sums:
     @classmethod
     def of(cls, rows: Rows) -> Sums:
         """Sums of these calls."""
-        cells = np.zeros(len(rows), CELL)
-        for name in ("stratum", "topic", "band", "answered", "features", "flags"):
-            cells[name] = rows[name]
-        cells["n"] = 1
-        logs = np.where(rows["answered"] == 1, _LOG_LENGTHS[rows["bins"][:, OUTPUT_CHARS]], 0)
-        cells["length"] = np.stack([logs, logs * logs], axis=1)
-        return cls(_fold(cells), _fold(_counts(rows)), _fold(_marks(rows)))
+        series, fields = np.arange(len(SERIES), dtype=np.int8), np.arange(len(MARKERS), dtype=np.int8)
+        counts = _tally(COUNT, (rows["stratum"][:, None], series, rows["bins"]))
+        return cls(_cells(rows), counts, _tally(MARK, (fields, rows["markers"])))
 
 
-def _counts(rows: Rows) -> Table:
-    counts = np.zeros((len(rows), len(SERIES)), COUNT)
-    counts["stratum"] = rows["stratum"][:, None]
-    counts["series"] = np.arange(len(SERIES), dtype=np.int8)
-    counts["bin"] = rows["bins"]
-    counts["n"] = 1
-    return counts.ravel()
-
-
-def _marks(rows: Rows) -> Table:
-    values = rows["markers"]
-    marks = np.zeros(values.shape, MARK)
-    marks["field"] = np.arange(values.shape[1], dtype=np.int8)
-    marks["value"] = values
-    marks["n"] = 1
-    return marks.ravel()
+def _cells(rows: Rows) -> Table:
+    if len(rows) == 0:
+        return np.zeros(0, CELL)
+    order, starts = _groups([rows[key] for key in _KEYS[CELL]])
+    cells = np.zeros(len(starts), CELL)
+    for key in _KEYS[CELL]:
+        cells[key] = rows[key][order[starts]]
+    ends = np.append(starts, len(rows))
+    cells["n"] = np.diff(ends)
+    logs = np.where(rows["answered"] == 1, _LOG_LENGTHS[rows["bins"][:, OUTPUT_CHARS]], 0)
+    # A sparse product adds rows in place, which reduceat on columns does at a third of the speed.
+    chosen = scipy.sparse.csr_array((np.ones(len(rows), np.int64), order, ends), shape=(len(starts), len(rows)))
+    cells["features"] = (chosen @ rows["features"].reshape(len(rows), -1).astype(np.int64)).reshape(
+        -1, len(VIEWS), DIMENSIONS
+    )
+    cells["length"] = np.add.reduceat(np.stack([logs, logs * logs], axis=1)[order], starts, axis=0)
+    cells["flags"] = np.add.reduceat(rows["flags"][order], starts, axis=0, dtype=np.int64)
+    return cells
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,12 +153,12 @@ class Sample:
     @classmethod
     def of(cls, rows: Rows, texts: Sequence[Texts], size: int, tau: int | None = None) -> Sample:
         """The fair sample of at most ``size`` rows out of these, all calls whose key is below ``tau``."""
-        order = np.lexsort([rows["content"], rows["key"]])
-        if tau is not None:
-            order = order[rows["key"][order] < np.uint64(tau)]
-        if len(order) > size:
-            tau = int(rows["key"][order[size]])
-            order = order[rows["key"][order] < np.uint64(tau)]
+        key = rows["key"].copy()
+        chosen = np.arange(len(rows)) if tau is None else np.flatnonzero(key < np.uint64(tau))
+        if len(chosen) > size:
+            tau = int(np.partition(key[chosen], size)[size])
+            chosen = chosen[key[chosen] < np.uint64(tau)]
+        order = chosen[np.lexsort([rows["content"][chosen], key[chosen]])]
         return cls(rows[order], tuple(texts[i] for i in order) if texts else (), tau)
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
 import xxhash
 
 from drift.bins import to_bins
-from drift.call import FLAGS, MARKERS, ROW, Rows
+from drift.call import FLAGS, MARKERS, ROW, SERIES, Rows
 from drift.lens import Lens, fit
 from drift.pane import Texts
 from models.base import Embedder
@@ -28,6 +31,7 @@ TRUNCATED = frozenset({"length", "max_tokens", "max_output_tokens", "MAX_TOKENS"
 _BATCH = 1024
 
 Grid = npt.NDArray[np.int16]
+Names = Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,11 +45,28 @@ class Vectors:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """Rows of calls, their excerpts (or none), and the names behind the rows' hashes."""
+    """Rows of calls, their excerpts (or none), and the names behind each row's hashes; equal labels share theirs."""
 
     rows: Rows
     texts: tuple[Texts, ...]
-    names: dict[int, str]
+    names: tuple[Names, ...]
+
+    def take(self, chosen: npt.NDArray[np.intp]) -> Measured:
+        """Some of the calls, in the order given."""
+        places = chosen.tolist()
+        texts = tuple([self.texts[i] for i in places]) if self.texts else ()
+        return Measured(self.rows[chosen], texts, tuple([self.names[i] for i in places]))
+
+
+def joined(parts: Sequence[Measured]) -> Measured:
+    """The calls of one or more parts."""
+    if len(parts) == 1:
+        return parts[0]
+    return Measured(
+        np.concatenate([part.rows for part in parts]),
+        tuple(chain.from_iterable(part.texts for part in parts)),
+        tuple(chain.from_iterable(part.names for part in parts)),
+    )
 
 
 def segment_of(record: Record) -> str:
@@ -69,7 +90,6 @@ class Meter:
         self.embedder = embedder
         self._grid = GridEmbedder(embedder)
         self._excerpts, self._salt = excerpts, salt
-        self._codes: dict[str, int] = {}
 
     def default_lens(self) -> Lens:
         """The lens that needs no calls."""
@@ -97,70 +117,70 @@ class Meter:
         vectors = self.vectors(records)
         rows = np.zeros(len(records), ROW)
         rows["topic"], rows["band"], rows["features"] = lens.see(vectors.inputs, vectors.outputs, vectors.formats)
-        names: dict[int, str] = {}
+        answered = np.array([bool(r.output) and not r.output.isspace() for r in records], dtype=bool)
+        labels, names = _labels(records)
         for name, values in {
             "key": [_digest(f"{r.call_id}\0{r.event_time}") for r in records],
             "call": [_digest(r.call_id) for r in records],
             "content": [r.content for r in records],
             "at": [r.event_time for r in records],
-            "stratum": [self._code(f"{r.prompt_version}\x1f{r.variant}", names) for r in records],
-            "user": [_digest(r.user_id, seed=self._salt) if r.user_id else 0 for r in records],
-            "asked": [_digest(r.input, seed=self._salt) for r in records],
+            "stratum": labels[:, 0],
+            "user": [_digest(r.user_id, self._salt) if r.user_id else 0 for r in records],
+            "asked": [_digest(r.input, self._salt) for r in records],
+            "markers": labels[:, 1:],
+            "answered": answered,
+            "bins": _bins(records, answered),
+            "flags": _flags(records, answered),
         }.items():
             rows[name] = values
-        answered = np.array([bool(r.output) and not r.output.isspace() for r in records], dtype=bool)
-        rows["answered"] = answered
-        rows["markers"] = [[self._code(v, names) if v else 0 for v in _markers(r)] for r in records]
-        rows["bins"] = _bins(records, answered)
-        rows["flags"] = _flags(records, answered)
-        texts = tuple((r.input[:EXCERPT], r.output[:EXCERPT]) for r in records) if self._excerpts else ()
+        texts = tuple([(r.input[:EXCERPT], r.output[:EXCERPT]) for r in records]) if self._excerpts else ()
         return Measured(rows, texts, names)
-
-    def _code(self, name: str, names: dict[int, str]) -> int:
-        code = self._codes.get(name)
-        if code is None:
-            if len(self._codes) >= 65_536:
-                self._codes.clear()
-            code = self._codes[name] = _digest(name) or 1
-        names[code] = name
-        return code
 
 
 def _digest(text: str, seed: int = 0) -> int:
-    return int(xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"), seed=seed))
+    return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"), seed)
 
 
-def _markers(record: Record) -> tuple[str, ...]:
-    return (
-        record.model,
-        record.served_model,
-        record.fingerprint,
-        record.prompt_version,
-        record.app_version,
-        record.region,
-    )
+_VARIANT_AND_MARKERS = attrgetter("variant", *MARKERS)
 
 
-assert MARKERS == ("model", "served_model", "fingerprint", "prompt_version", "app_version", "region")
+def _labels(records: Sequence[Record]) -> tuple[npt.NDArray[np.uint64], tuple[Names, ...]]:
+    """Hashes of each record's stratum and markers ``(n, 1 + markers)``, and the names behind them."""
+    distinct: dict[tuple[str, ...], int] = {}
+    places = [distinct.setdefault(labels, len(distinct)) for labels in map(_VARIANT_AND_MARKERS, records)]
+    coded = [_coded(*labels) for labels in distinct]
+    codes = np.array([codes for codes, _ in coded], np.uint64).reshape(len(coded), 1 + len(MARKERS))
+    return codes[places], tuple([coded[place][1] for place in places])
+
+
+@lru_cache(maxsize=4096)
+def _coded(variant: str, *markers: str) -> tuple[tuple[int, ...], Names]:
+    stratum = f"{markers[_PROMPT_VERSION]}\x1f{variant}"
+    codes = [_digest(name) or 1 if name else 0 for name in (stratum, *markers)]
+    return tuple(codes), {code: name for code, name in zip(codes, (stratum, *markers), strict=True) if name}
+
+
+_PROMPT_VERSION = MARKERS.index("prompt_version")
+
+assert SERIES == ("input_chars", "output_chars", "input_tokens", "output_tokens", "latency_ms", "ttft_ms", "cost_musd")
 assert FLAGS == ("error", "truncated", "empty_output")
 
 
 def _bins(records: Sequence[Record], answered: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
-    values = np.array(
-        [
-            (
-                len(r.input) or None,
-                len(r.output),
-                r.input_tokens,
-                r.output_tokens,
-                r.latency_ms,
-                r.ttft_ms,
-                None if r.cost_usd is None else r.cost_usd * 1e6,
-            )
-            for r in records
-        ],
-        dtype=np.float64,
-    )
+    values = np.empty((len(records), len(SERIES)))
+    for i, column in enumerate(
+        (
+            [len(r.input) or None for r in records],
+            [len(r.output) for r in records],
+            [r.input_tokens for r in records],
+            [r.output_tokens for r in records],
+            [r.latency_ms for r in records],
+            [r.ttft_ms for r in records],
+            [r.cost_usd for r in records],
+        )
+    ):
+        values[:, i] = np.fromiter(column, np.float64, len(column))  # None becomes NaN
+    values[:, 6] *= 1e6
     values[~answered, 1] = np.nan
     values[~answered, 3] = np.nan
     return to_bins(values)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
-from drift.call import Rows
 from drift.lens import Lens
-from drift.pane import SAMPLE, Pane, Texts
-from streams.measure import Measured, Meter, segment_of
+from drift.pane import SAMPLE, Pane
+from streams.measure import Measured, Meter, joined, segment_of
 from streams.records import Record
 
 TICK_MS = 10_000
@@ -27,13 +28,6 @@ class Clock:
     def tick(self, at: int) -> int:
         """Start of the tick of an event time."""
         return at - at % self.tick_ms
-
-
-@dataclass(slots=True)
-class _Open:
-    """Calls of a tick that is still open."""
-
-    parts: list[Measured] = field(default_factory=list)
 
 
 class Observer:
@@ -58,7 +52,7 @@ class Observer:
         self.newest = 0
         self.duplicates = 0
         self._meter, self._lens_of, self._sample = meter, lens_of, sample
-        self._open: dict[tuple[int, str], _Open] = {}
+        self._open: dict[tuple[int, str], list[Measured]] = {}
 
     @property
     def watermark(self) -> int:
@@ -77,20 +71,30 @@ class Observer:
 
     def add(self, records: Sequence[Record]) -> None:
         """Measure records that were admitted."""
-        by_lens: dict[str, tuple[Lens, list[Record]]] = {}
+        by_segment: dict[str, list[Record]] = {}
         for record in records:
-            lens = self._lens_of(segment_of(record))
-            by_lens.setdefault(lens.id, (lens, []))[1].append(record)
-        for lens, group in by_lens.values():
-            self._sort(group, self._meter.measure(lens, group))
+            by_segment.setdefault(segment_of(record), []).append(record)
+        by_lens: dict[str, tuple[Lens, list[str]]] = {}
+        for segment in by_segment:
+            lens = self._lens_of(segment)
+            by_lens.setdefault(lens.id, (lens, []))[1].append(segment)
+        for lens, segments in by_lens.values():
+            measured = self._meter.measure(lens, [record for segment in segments for record in by_segment[segment]])
+            low = 0
+            for segment in segments:
+                high = low + len(by_segment[segment])
+                self._sort(segment, measured, np.arange(low, high))
+                low = high
 
-    def _sort(self, records: Sequence[Record], measured: Measured) -> None:
-        places: dict[tuple[int, str], list[int]] = {}
-        for i, record in enumerate(records):
-            places.setdefault((self.clock.tick(record.event_time), segment_of(record)), []).append(i)
-        for place, chosen in places.items():
-            texts = tuple(measured.texts[i] for i in chosen) if measured.texts else ()
-            self._open.setdefault(place, _Open()).parts.append(Measured(measured.rows[chosen], texts, measured.names))
+    def _sort(self, segment: str, measured: Measured, chosen: npt.NDArray[np.intp]) -> None:
+        """Put the chosen calls, all of one segment, to their ticks."""
+        at = measured.rows["at"][chosen]
+        ticks = at - at % self.clock.tick_ms
+        order = np.argsort(ticks, kind="stable")
+        bounds = np.flatnonzero(np.diff(ticks[order])) + 1
+        for low, high in pairwise([0, *bounds.tolist(), len(order)]):
+            inside = order[low:high]
+            self._open.setdefault((int(ticks[inside[0]]), segment), []).append(measured.take(chosen[inside]))
 
     def close(self, watermark: int | None = None) -> list[Pane]:
         """Panes of the ticks that ended at or before the watermark, in order of time, then segment."""
@@ -102,21 +106,20 @@ class Observer:
         """Panes of all ticks: the log has ended."""
         return self.close(self.newest + 2 * self.clock.tick_ms)
 
-    def _pane(self, tick: int, segment: str, opened: _Open) -> Pane:
-        rows = np.concatenate([part.rows for part in opened.parts])
-        texts = [pair for part in opened.parts for pair in part.texts]
-        rows, texts = self._distinct(rows, texts)
-        used = {int(code) for code in np.unique(np.concatenate([rows["stratum"], rows["markers"].ravel()]))}
-        names = {code: name for part in opened.parts for code, name in part.names.items() if code in used}
+    def _pane(self, tick: int, segment: str, parts: list[Measured]) -> Pane:
+        calls = self._distinct(joined(parts))
+        shared = {id(names): names for names in calls.names}.values()
+        names = {code: name for names in shared for code, name in names.items()}
         span = (tick, tick + self.clock.tick_ms)
-        return Pane.of(self._lens_of(segment).id, segment, span, rows, texts, names, size=self._sample)
+        return Pane.of(self._lens_of(segment).id, segment, span, calls.rows, calls.texts, names, size=self._sample)
 
-    def _distinct(self, rows: Rows, texts: list[Texts]) -> tuple[Rows, list[Texts]]:
+    def _distinct(self, calls: Measured) -> Measured:
         """Calls whose id occurs once, or the one of smallest content hash."""
-        order = np.lexsort([rows["content"], rows["call"]])
-        calls = rows["call"][order]
-        kept = np.sort(order[np.concatenate([[True], calls[1:] != calls[:-1]])])
-        self.duplicates += len(rows) - len(kept)
-        if len(kept) == len(rows):
-            return rows, texts
-        return rows[kept], [texts[i] for i in kept] if texts else []
+        call = calls.rows["call"]
+        repeated = len(call) - len(set(call.tolist()))
+        if not repeated:
+            return calls
+        self.duplicates += repeated
+        order = np.lexsort([calls.rows["content"], call])
+        call = call[order]
+        return calls.take(np.sort(order[np.concatenate([[True], call[1:] != call[:-1]])]))

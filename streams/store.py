@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -136,8 +137,8 @@ class Store:
         CorruptError
             What is stored is not what its name says.
         """
-        if Path(name).is_file():
-            return baselines.decode(Path(name).read_bytes())
+        if (data := _file(name)) is not None:
+            return baselines.decode(data)
         found = self._find("baselines", name) or self._tagged(name)
         if found is None:
             raise self._unknown(
@@ -155,8 +156,8 @@ class Store:
         CorruptError
             What is stored is not what its name says.
         """
-        if Path(name).is_file():
-            return lenses.decode(Path(name).read_bytes())
+        if (data := _file(name)) is not None:
+            return lenses.decode(data)
         found = self._find("lenses", name)
         if found is None:
             raise self._unknown("lens", name, self._ids("lenses"))
@@ -164,7 +165,7 @@ class Store:
 
     def baselines(self) -> list[BaselineEntry]:
         """What is stored, by segment and time; of each file only the header and the pane are read."""
-        found = [self._baseline_entry(one) for one in self._ids("baselines")]
+        found = map(self._baseline_entry, self._ids("baselines"))
         return sorted(found, key=lambda entry: (entry.segment, entry.start, entry.id))
 
     def lenses(self) -> list[LensEntry]:
@@ -280,6 +281,13 @@ class Store:
             header, _ = self._header("lenses", one)
             about = json.loads(header["__metadata__"]["driftline_lens"])
             return LensEntry(one, about["embedder"], header["codebook"]["shape"][0])
+
+
+def _file(name: str) -> bytes | None:
+    try:
+        return Path(name).read_bytes() if os.path.isfile(name) else None  # noqa: PTH113  # Path raises for odd names
+    except OSError as error:
+        raise SourceError(f"{name} cannot be read: {error.strerror}; grant it read access") from error
 
 
 def _name(kind: Kind, one: str) -> str:

@@ -27,7 +27,7 @@ from streams.store import Store, split_tag
 
 @click.group()
 def baseline() -> None:
-    r"""Build, look at, check and name baselines: what is normal for a segment, frozen.
+    """Build, look at, check and name baselines: what is normal for a segment, frozen.
 
     \b
       driftline baseline build calls.jsonl --tag prod
@@ -69,7 +69,7 @@ def build(
     reading: Reading,
     settings: Settings,
 ) -> None:
-    r"""Build a baseline of each segment of a source and store it.
+    """Build a baseline of each segment of a source and store it.
 
     Lines may be in any order. At least 200 calls of a segment are needed; 3,000 or more over a week or two serve best.
 
@@ -136,7 +136,7 @@ def _each(groups: Groups, make: Callable[..., Baseline], out: Console) -> Iterat
 @as_json
 @some_settings("store")
 def list_baselines(as_json: bool, settings: Settings) -> None:
-    r"""List stored baselines.
+    """List stored baselines.
 
     \b
       driftline baseline list
@@ -162,7 +162,7 @@ def list_baselines(as_json: bool, settings: Settings) -> None:
 @as_json
 @some_settings("store", "one_false_alarm_every")
 def show(name: str, as_json: bool, settings: Settings) -> None:
-    r"""Show the card of a baseline. NAME is an id, its first six or more digits, SEGMENT@TAG or a file.
+    """Show the card of a baseline. NAME is an id, its first six or more digits, SEGMENT@TAG or a file.
 
     \b
       driftline baseline show support-bot/answer@prod
@@ -180,7 +180,7 @@ def show(name: str, as_json: bool, settings: Settings) -> None:
 @reading_options
 @some_settings("store", "embedder", "tick_s")
 def check(name: str, strict: bool, as_json: bool, reading: Reading, settings: Settings) -> None:
-    r"""Say whether calls can serve as a baseline, or whether a stored one is sound.
+    """Say whether calls can serve as a baseline, or whether a stored one is sound.
 
     Exit status: 0 they can, 1 with --strict and a warning, 2 they cannot.
 
@@ -220,7 +220,7 @@ def _panes(name: str, reading: Reading, settings: Settings, out: Console) -> Ite
 @as_json
 @some_settings("store")
 def tag(name: str, target: str, by: str | None, why: str, force: bool, as_json: bool, settings: Settings) -> None:
-    r"""Let SEGMENT@TAG name a stored baseline from now on. The move is recorded and can be read by 'baseline tags'.
+    """Let SEGMENT@TAG name a stored baseline from now on. The move is recorded and can be read by 'baseline tags'.
 
     \b
       driftline baseline tag 0f542b95 support-bot/answer@prod --why "new model went live"
@@ -244,7 +244,7 @@ def tag(name: str, target: str, by: str | None, why: str, force: bool, as_json: 
 @as_json
 @some_settings("store")
 def tags(target: str | None, as_json: bool, settings: Settings) -> None:
-    r"""List tags as they stand, or every move of one.
+    """List tags as they stand, or every move of one.
 
     \b
       driftline baseline tags

@@ -152,7 +152,7 @@ def lens_card(lens: Lens) -> list[str]:
     asked, answered, formats = facts["coordinates"]
     return [
         f"lens {facts['lens']}",
-        f"  embedder     {facts['embedder']}, {facts['dimensions']} dimensions",
+        f"  embedder     {facts['embedder']}",
         f"  format view  {facts['format_view']}",
         f"  topics       {facts['topics']}",
         f"  radii        of fresh calls, {tails} (cosine to the topic's centre)",

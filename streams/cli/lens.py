@@ -16,7 +16,7 @@ from streams.store import Store
 
 @click.group()
 def lens() -> None:
-    r"""Make and look at lenses: the frozen way of turning calls into numbers.
+    """Make and look at lenses: the frozen way of turning calls into numbers.
 
     \b
       driftline lens fit calls.jsonl
@@ -30,7 +30,7 @@ def lens() -> None:
 @reading_options
 @some_settings("store", "embedder")
 def fit(source: str, output: str | None, as_json: bool, reading: Reading, settings: Settings) -> None:
-    r"""Make a lens of all calls of a source and store it.
+    """Make a lens of all calls of a source and store it.
 
     Baselines built through one lens can be compared call by call; without one each baseline gets its own.
 
@@ -63,7 +63,7 @@ def fit(source: str, output: str | None, as_json: bool, reading: Reading, settin
 @as_json
 @some_settings("store")
 def list_lenses(as_json: bool, settings: Settings) -> None:
-    r"""List stored lenses.
+    """List stored lenses.
 
     \b
       driftline lens list
@@ -82,7 +82,7 @@ def list_lenses(as_json: bool, settings: Settings) -> None:
 @as_json
 @some_settings("store")
 def show(name: str, as_json: bool, settings: Settings) -> None:
-    r"""Show a lens: embedder, topics, radii. NAME is an id, its first six or more digits, or a file.
+    """Show a lens: embedder, topics, radii. NAME is an id, its first six or more digits, or a file.
 
     \b
       driftline lens show c6b1a153

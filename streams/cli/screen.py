@@ -101,7 +101,7 @@ def verdict_table(segments: Sequence[Segment], most: int = 12) -> Table:
 
 
 def _size(effect: Effect) -> str:
-    if effect.baseline is None:
+    if effect.baseline is None or effect.current is None:
         return f"{figure(effect.size)} {effect.unit}"
     if effect.unit == "points":
         return f"{percent(effect.baseline)} → {percent(effect.current)}"

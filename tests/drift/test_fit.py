@@ -20,7 +20,7 @@ def repeated(features, index):
 def test_residuals_of_the_baseline_have_mean_near_zero_and_about_unit_variance():
     made = fit(FRAME, FEATURES, ONES)
     centred = made.residuals - made.residual_mean
-    np.testing.assert_allclose(made.residual_mean, 0, atol=0.05)
+    np.testing.assert_allclose(made.residual_mean, 0, atol=0.1)
     np.testing.assert_allclose(centred.mean(axis=0), 0, atol=1e-9)
     variance = centred.var(axis=0)
     assert 0.5 < variance.min()

@@ -1,0 +1,147 @@
+"""``driftline compare``: are two sets of calls different, and how?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from drift.bins import MISSING, VALUES
+from drift.call import FLAGS, GRID, LENGTH_GRID, SERIES
+from drift.compare import Difference, Side
+from drift.compare import compare as differences
+from drift.errors import SourceError
+from drift.frame import log_lengths
+from drift.words import Vocabulary
+from streams.cli.common import Reading, console, emit, open_meter, read, reading_options, settings_options
+from streams.cli.screen import ANSWERS
+from streams.measure import Measured, Meter, segment_of
+from streams.records import Record
+from streams.settings import Settings
+from streams.wording import figure, percent
+
+UNITS = {"cost_musd": "cost (millionths of a USD)", "latency_ms": "latency (ms)", "ttft_ms": "time to first token (ms)"}
+
+
+@click.command()
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@click.option("--permutations", default=499, show_default=True, type=click.IntRange(99), help="Random relabellings.")
+@click.option("--fail-on", type=click.Choice(["drift"]), help="Exit 1 if any drift was found.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line for each aspect on standard output.")
+@reading_options
+@settings_options
+def compare(
+    a: str, b: str, permutations: int, fail_on: str | None, as_json: bool, reading: Reading, settings: Settings
+) -> None:
+    """Say in which respects the calls of file B differ from those of file A, segment by segment.
+
+    A test for two finished sets of calls, looked at once: every aspect has a permutation p-value, corrected for the
+    number of aspects, and an effect with its interval. To watch a stream, which is looked at again and again, use
+    `driftline watch`.
+
+    \b
+      driftline compare last-week.jsonl this-week.jsonl
+    """
+    out = console()
+    sides = [_by_segment(list(read(path, reading, out))) for path in (a, b)]
+    shared = sorted(sides[0].keys() & sides[1].keys())
+    if not shared:
+        names = ["; ".join(sorted(side)[:5]) for side in sides]
+        raise SourceError(
+            f"no segment is in both: {a} holds {names[0]}, {b} holds {names[1]}; --map app=... names them alike"
+        )
+    for name in sorted(sides[0].keys() ^ sides[1].keys()):
+        out.print(f"segment {name} is in one file only: left out", markup=False, style="yellow")
+    meter, drifted = open_meter(settings), False
+    for name in shared:
+        found = _segment(out, meter, name, sides[0][name], sides[1][name], permutations)
+        drifted |= any(one.drift for one in found)
+        if as_json:
+            for one in found:
+                emit({"segment": name, **_plain(one)})
+    if fail_on and drifted:
+        sys.exit(1)
+
+
+def _by_segment(records: Sequence[Record]) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(segment_of(record), []).append(record)
+    return found
+
+
+def _segment(
+    out: Console, meter: Meter, name: str, before: list[Record], now: list[Record], permutations: int
+) -> tuple[Difference, ...]:
+    lens = meter.fit_lens(before + now)
+    measured = [meter.measure(lens, records) for records in (before, now)]
+    found = differences(*(_side(one) for one in measured), permutations=permutations)
+    out.print(f"\n[bold]{len(before):,} calls against {len(now):,}[/]", end=" ")
+    out.print(name, markup=False)
+    out.print(_table(found))
+    if any(one.aspect == "topics" and one.drift for one in found):
+        for sentence in _topics(measured[0], measured[1], before, now):
+            out.print(sentence, markup=False)
+    return found
+
+
+def _side(measured: Measured) -> Side:
+    rows = measured.rows
+    answered = rows["answered"] == 1
+    features = rows["features"] / GRID
+    topics = rows["topic"].astype(np.int64) + 1  # calls without input are a topic of their own
+    outputs = np.concatenate(
+        [features[:, 1], features[:, 2], log_lengths(rows) / (LENGTH_GRID, LENGTH_GRID**2)], axis=1
+    )
+    bins = rows["bins"]
+    values = np.where(bins == MISSING, np.nan, VALUES[bins])
+    scalars = {name: values[:, i] for i, name in enumerate(SERIES) if not np.isnan(values[:, i]).all()}
+    flags = {name: rows["flags"][:, i] == 1 for i, name in enumerate(FLAGS)}
+    return Side(topics, features[:, 0], outputs[answered], topics[answered], features[answered, 0], scalars, flags)
+
+
+def _table(found: Sequence[Difference]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("kind", "aspect", "answer", "effect", "95 % interval", "p, corrected", "calls"):
+        table.add_column(column)
+    for one in found:
+        silent = one.answer == "not_enough_data"
+        table.add_row(
+            one.kind,
+            UNITS.get(one.aspect, one.aspect.replace("_", " ")),
+            ANSWERS[one.answer],
+            "" if silent else _size(one, one.effect) + ("" if one.unit == "relative" else f" {one.unit}"),
+            "" if silent else f"{_size(one, one.low)} to {_size(one, one.high)}",
+            "" if silent else f"{one.p_adjusted:.3g}",
+            f"{one.samples_baseline:,} / {one.samples_current:,}",
+        )
+    return table
+
+
+def _size(one: Difference, value: float) -> str:
+    """A relative change in per cent, anything else in its own unit."""
+    return f"{value:+.1%}".replace("%", " %") if one.unit == "relative" else figure(value)
+
+
+def _topics(before: Measured, now: Measured, asked: Sequence[Record], asking: Sequence[Record]) -> list[str]:
+    """The topics that grew most, in their typical words."""
+    topics = [np.bincount(side.rows["topic"] + 1, minlength=66) / len(side.rows) for side in (before, now)]
+    vocabulary = Vocabulary.of([record.input for record in asked])
+    said = []
+    for topic in np.argsort(topics[0] - topics[1], kind="stable")[:3]:
+        texts = [record.input for record, there in zip(asking, now.rows["topic"] + 1 == topic, strict=True) if there]
+        if texts and (words := ", ".join(vocabulary.typical(texts))):
+            said.append(f"more about “{words}” ({percent(topics[0][topic])} → {percent(topics[1][topic])})")
+    return said
+
+
+def _plain(one: Difference) -> dict[str, Any]:
+    """The fields of a difference for JSON, where NaN is nothing."""
+    fields = {name: getattr(one, name) for name in type(one).__dataclass_fields__}
+    return {name: None if isinstance(value, float) and np.isnan(value) else value for name, value in fields.items()}
