@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test check bench clean
+.PHONY: help install demo test test-embedders check bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 12
@@ -25,12 +25,18 @@ demo: install ## the main job on simulated traffic
 test: $(VENV)/developing ## all tests
 	$(BIN)/python -m pytest -n 2
 
+test-embedders: constraints.txt ## the tests of embedders that need torch, in an environment of their own
+	$(PYTHON) -m venv $(VENV)-embedders
+	$(VENV)-embedders/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,minilm]'
+	$(VENV)-embedders/bin/python -m pytest tests/models
+
 check: $(VENV)/developing ## lint, format, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 bench: $(VENV)/developing ## measurements, minutes
+	$(BIN)/python -m benchmarks.speed_models
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.pane_size
 

@@ -65,10 +65,18 @@ class Calibration:
     length: float
 
     def thresholds(self, calls: float) -> dict[str, float]:
-        """Thresholds at which all detectors together alarm once in ``calls`` calls, each with an equal share."""
-        share = {name: self._solve([(record, 0.0)], calls * len(self.records)) for name, record in self.records.items()}
-        shift = self._solve([(record, share[name]) for name, record in self.records.items()], calls)
-        return {name: threshold + shift for name, threshold in share.items()}
+        """Thresholds at which all detectors together alarm once in ``calls`` calls, each with an equal share.
+
+        What detectors save by alarming at the same time is measured, never extrapolated: thresholds rise with the budget.
+        """
+        measured = min(calls, self.runs * self.length / WELL_MEASURED)
+        alone = self._alone(measured)
+        saved = self._height([(record, alone[name]) for name, record in self.records.items()], measured)
+        return {name: threshold + saved for name, threshold in self._alone(calls).items()}
+
+    def _alone(self, calls: float) -> dict[str, float]:
+        """Thresholds whose rates of alarm add up to the budget."""
+        return {name: self._solve([(record, 0.0)], calls * len(self.records)) for name, record in self.records.items()}
 
     def _solve(self, family: Sequence[tuple[Records, float]], calls: float) -> float:
         """Height above each member's own at which the family alarms once in ``calls``; beyond the runs, on a line."""

@@ -31,6 +31,7 @@ from drift.explain import (
     newcomers,
 )
 from drift.history import History
+from drift.mix import Split, split
 from drift.pane import Pane, Texts
 from drift.panel import KINDS, State
 
@@ -135,6 +136,7 @@ class Alarm:
     marker: MarkerEvent | None
     topics: tuple[Moved, ...]
     newcomers: Newcomers | None
+    split: Split | None
     samples: float
     rows: Rows
     texts: tuple[Texts, ...]
@@ -293,6 +295,9 @@ def _alarm(
     recent = state.rows["at"] >= point.at if point else np.zeros(len(state.rows), bool)
     rows = state.rows[recent]
     topics, new = _asked(config, state, point, rows) if point and kind == "data" else ((), None)
+    explainable = point is not None and detector in config.layout.scalars and kind != "data"
+    since = state.history.since(point.bucket) if point and explainable else None
+    parts = None if since is None else split(config.baseline, config.layout, detector, since)
     return Alarm(
         becomes,
         kind,
@@ -308,6 +313,7 @@ def _alarm(
         nearest(state.markers, point) if point else None,
         topics,
         new,
+        parts,
         found.samples if found else 0.0,
         rows,
         tuple(pair for pair, there in zip(state.texts, recent, strict=False) if there),

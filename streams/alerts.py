@@ -12,9 +12,10 @@ import xxhash
 
 from drift.effects import Effect
 from drift.explain import MarkerEvent, Moved
+from drift.mix import Split
 from drift.pane import Texts
 from drift.verdict import Alarm, Judge
-from streams.wording import moment, what_drifted, what_moved, what_preceded
+from streams.wording import moment, what_drifted, what_explains, what_moved, what_preceded
 
 EXAMPLES = 5
 NEW_WORDS = 8
@@ -42,6 +43,7 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     lens: str
     samples: Json
     effect: Json | None = None
+    explained: Json | None = None
     change_point: Json | None = None
     marker: Json | None = None
     topics: list[Json] = []
@@ -89,6 +91,7 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
         baseline.pane.lens,
         {"baseline": round(baseline.fit.size), "current": round(alarm.samples)},
         None if alarm.effect is None else _effect(alarm.effect),
+        None if alarm.split is None else _split(alarm.split),
         None if point is None else {"at": instant(point.at), "low": instant(point.low), "high": instant(point.high)},
         None if marker is None else {k: v for k, v in marker.items() if k != "at_ms"},
         topics,
@@ -110,6 +113,8 @@ def _sentence(segment: str, alarm: Alarm, topics: list[Json], marker: Json | Non
     clauses = [f"Since {moment(alarm.since)} {what_drifted(segment, alarm.detector, alarm.effect)}"]
     if alarm.kind == "data" and (shift := what_moved(topics)):
         clauses.append(shift)
+    if alarm.split is not None:
+        clauses.append(what_explains(alarm.split))
     clauses.append(what_preceded(marker))
     return "; ".join(clauses) + "."
 
@@ -124,6 +129,11 @@ def _effect(found: Effect) -> Json:
         made |= {"baseline": _rounded(found.baseline), "current": _rounded(found.current)}
     difference = {"difference": found.estimate, "low": found.low, "high": found.high, "without_drift": found.noise}
     return made | {name: _rounded(value) for name, value in difference.items()} | {"unit": found.unit}
+
+
+def _split(parts: Split) -> Json:
+    fields = {"mix": parts.mix, "conditional": parts.conditional, "low": parts.low, "high": parts.high}
+    return {name: _rounded(value) for name, value in fields.items()}
 
 
 def _topics(judge: Judge, alarm: Alarm) -> list[Json]:

@@ -158,7 +158,7 @@ class Watch:
             if segment.judge is None and not segment.refused:
                 self._fill(segment, ended=True)
         alerts = self._judge(self._observer.finish(), self._observer.newest + self._options.clock.tick_ms)
-        self.counts["duplicates"] = self._observer.duplicates
+        self.counts["duplicates"] += self._observer.duplicates
         return alerts
 
     def _lens(self, segment: str) -> Lens:
@@ -186,7 +186,8 @@ class Watch:
             return
         if ended and len(segment.waiting) < 2 * wanted:
             if len(segment.waiting) < FEWEST:
-                segment.refused = f"{len(segment.waiting)} calls, too few to judge: at least {FEWEST} are needed"
+                count = len(segment.waiting)
+                segment.refused = f"{count} call{'s' * (count != 1)}, too few to judge: at least {FEWEST} are needed"
                 return
             wanted = len(segment.waiting) // 2
         records = sorted(segment.waiting, key=lambda record: (record.event_time, record.call_id, record.content))
@@ -206,7 +207,7 @@ class Watch:
 
     def _freeze(self, segment: Segment, first: Sequence[Record], rest: list[Record]) -> None:
         options = self._options
-        facts = {"source": options.source, "first": len(first)}
+        facts = {"first": len(first)}
         try:
             made = build_baseline(
                 self._meter, first, clock=options.clock, force=options.force, facts=facts, progress=self._progress
@@ -216,6 +217,7 @@ class Watch:
             segment.waiting = []
             self._warn(str(refused))
             return
+        self.counts["duplicates"] += len(first) - made.pane.n
         self._warn(f"{segment.name}: the first {len(first):,} calls are the baseline ({made.id})")
         for warning in made.facts["warnings"]:
             self._warn(f"{segment.name}: {warning}")
@@ -237,4 +239,3 @@ class Watch:
 
     def _replay(self, judge: Judge) -> str:
         return f"driftline watch {self._options.source or '-'} --baseline {judge.baseline.id}"
-

@@ -5,10 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from urllib.parse import quote
 
 import fsspec
+import xxhash
 
 from drift.errors import DriftError, SourceError
+
+_LONGEST = 200
+"""Characters of a quoted name: file systems allow a folder 255."""
 
 
 class Folder:
@@ -83,15 +88,34 @@ class Folder:
         SourceError
             There is nothing at the address at all.
         """
+        self.require()
+        with _reaching(self.address):
+            found = self._system.find(self.path(under))
+        return sorted(path.removeprefix(f"{self._root}/") for path in found if not path.endswith(".part"))
+
+    def require(self, doubt: str = "") -> None:
+        """See that there is something at the address, and look afresh from now on.
+
+        Raises
+        ------
+        SourceError
+            There is not; ``doubt`` begins its message.
+        """
         with _reaching(self.address):
             self._system.invalidate_cache()
             if not self._system.exists(self._root):
                 raise SourceError(
-                    f"there is nothing at {self.address}: name the right store by --store or DRIFTLINE_STORE, "
+                    f"{doubt}there is nothing at {self.address}: name the right store by --store or DRIFTLINE_STORE, "
                     "or fill it by 'driftline baseline build FILE'"
                 )
-            found = self._system.find(self.path(under))
-        return sorted(path.removeprefix(f"{self._root}/") for path in found if not path.endswith(".part"))
+
+
+def quoted(text: str) -> str:
+    """A folder's name for any text: no separator, no dots, not too long."""
+    name = quote(text, safe="").replace(".", "%2E").replace("~", "%7E")
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[: _LONGEST - 17]}~{xxhash.xxh3_64_hexdigest(text.encode())}"
 
 
 @contextmanager

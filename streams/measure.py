@@ -120,13 +120,13 @@ class Meter:
         answered = np.array([bool(r.output) and not r.output.isspace() for r in records], dtype=bool)
         labels, names = _labels(records)
         for name, values in {
-            "key": [_digest(f"{r.call_id}\0{r.event_time}") for r in records],
-            "call": [_digest(r.call_id) for r in records],
+            "key": [digest(f"{r.call_id}\0{r.event_time}") for r in records],
+            "call": [digest(r.call_id) for r in records],
             "content": [r.content for r in records],
             "at": [r.event_time for r in records],
             "stratum": labels[:, 0],
-            "user": [_digest(r.user_id, self._salt) if r.user_id else 0 for r in records],
-            "asked": [_digest(r.input, self._salt) for r in records],
+            "user": [digest(r.user_id, self._salt) if r.user_id else 0 for r in records],
+            "asked": [digest(r.input, self._salt) for r in records],
             "markers": labels[:, 1:],
             "answered": answered,
             "bins": _bins(records, answered),
@@ -137,7 +137,8 @@ class Meter:
         return Measured(rows, texts, names)
 
 
-def _digest(text: str, seed: int = 0) -> int:
+def digest(text: str, seed: int = 0) -> int:
+    """XXH3-64 of a text, a lone surrogate included."""
     return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"), seed)
 
 
@@ -156,7 +157,7 @@ def _labels(records: Sequence[Record]) -> tuple[npt.NDArray[np.uint64], tuple[Na
 @lru_cache(maxsize=4096)
 def _coded(variant: str, *markers: str) -> tuple[tuple[int, ...], Names]:
     stratum = f"{markers[_PROMPT_VERSION]}\x1f{variant}"
-    codes = [_digest(name) or 1 if name else 0 for name in (stratum, *markers)]
+    codes = [digest(name) or 1 if name else 0 for name in (stratum, *markers)]
     return tuple(codes), {code: name for code, name in zip(codes, (stratum, *markers), strict=True) if name}
 
 
@@ -167,19 +168,17 @@ assert FLAGS == ("error", "truncated", "empty_output")
 
 
 def _bins(records: Sequence[Record], answered: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
-    values = np.empty((len(records), len(SERIES)))
-    for i, column in enumerate(
-        (
-            [len(r.input) or None for r in records],
-            [len(r.output) for r in records],
-            [r.input_tokens for r in records],
-            [r.output_tokens for r in records],
-            [r.latency_ms for r in records],
-            [r.ttft_ms for r in records],
-            [r.cost_usd for r in records],
-        )
-    ):
-        values[:, i] = np.fromiter(column, np.float64, len(column))  # None becomes NaN
+    columns: tuple[list[float | None], ...] = (
+        [len(r.input) or None for r in records],
+        [len(r.output) for r in records],
+        [r.input_tokens for r in records],
+        [r.output_tokens for r in records],
+        [r.latency_ms for r in records],
+        [r.ttft_ms for r in records],
+        [r.cost_usd for r in records],
+    )
+    # fromiter takes None for NaN, like np.array, at twice its speed
+    values = np.stack([np.fromiter(column, np.float64, len(records)) for column in columns], axis=1)
     values[:, 6] *= 1e6
     values[~answered, 1] = np.nan
     values[~answered, 3] = np.nan

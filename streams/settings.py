@@ -17,7 +17,8 @@ from streams.observe import LATENESS_MS, TICK_MS, Clock
 
 PREFIX = "DRIFTLINE_"
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
+LONGEST_TICK_S = 3600.0
+LONGEST_LATENESS_S = 30 * 86_400.0
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,13 +49,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     one_false_alarm_every: str = "200000 calls"
     store: str = "~/.driftline"
     embedder: str = "wordllama"
-    tick_s: Positive = TICK_MS / 1000
-    lateness_s: Positive = LATENESS_MS / 1000
+    tick_s: Annotated[float, msgspec.Meta(ge=0.001, le=LONGEST_TICK_S)] = TICK_MS / 1000
+    lateness_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_LATENESS_S)] = LATENESS_MS / 1000
     first: Annotated[int, msgspec.Meta(ge=200)] = 3000
     clear_after: Annotated[int, msgspec.Meta(ge=100)] = CLEAR_AFTER
     tolerances: dict[str, Annotated[float, msgspec.Meta(ge=0)]] = {}
     texts: str = "full"
-    salt: Annotated[int, msgspec.Meta(ge=0)] = 0
+    salt: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
 
     @property
     def budget(self) -> Budget:
@@ -94,36 +95,48 @@ def load(
     values: dict[str, Any] = _read(file) if file else {}
     for name in Settings.__struct_fields__:
         if (text := given.get(PREFIX + name.upper())) is not None:
-            values[name] = yaml.safe_load(text)
+            values[name] = _from_environment(name, text)
     values |= {name: value for name, value in (flags or {}).items() if value is not None}
     return _checked(values)
 
 
 def _read(file: str) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(Path(file).read_text())
+        values = yaml.safe_load(Path(file).read_bytes())
     except OSError as error:
         raise SettingsError(f"settings file {file} cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"settings file {file} is not YAML: {error}") from error
     if not isinstance(values or {}, dict):
         raise SettingsError(f"settings file {file} must hold names and values, got a {type(values).__name__}")
     return values or {}
 
 
-def _checked(values: dict[str, Any]) -> Settings:
+def _from_environment(name: str, text: str) -> Any:
+    """Text as it is, except where a table is wanted: that is YAML, such as ``{topics: 0.05}``."""
+    if name != "tolerances":
+        return text
     try:
-        settings = msgspec.convert(values, Settings, strict=False)
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{PREFIX}{name.upper()} is not YAML such as '{{topics: 0.05}}': {error}") from error
+
+
+def _checked(values: dict[str, Any]) -> Settings:
+    types = {info.name: info.type for info in msgspec.structs.fields(Settings)}
+    if unknown := [str(name) for name in values if name not in types]:
+        raise SettingsError(f"unknown setting {', '.join(unknown)}; settings are {', '.join(types)}")
+    try:
+        for name, value in values.items():
+            values[name] = msgspec.convert(value, types[name], strict=False)
     except msgspec.ValidationError as error:
-        known = ", ".join(Settings.__struct_fields__)
-        raise SettingsError(f"settings: {error}; settings are {known}") from error
+        raise SettingsError(f"{name} is {value!r}: {error}") from error
+    settings = Settings(**values)
     if settings.texts not in ("full", "none"):
         raise SettingsError(f"texts must be 'full' or 'none', got {settings.texts!r}")
-    if unknown := settings.tolerances.keys() - TOLERANCES.keys():
+    if strange := settings.tolerances.keys() - TOLERANCES.keys():
         raise SettingsError(
-            f"tolerances: unknown detector {', '.join(sorted(unknown))}; known: {', '.join(TOLERANCES)}"
+            f"tolerances: unknown detector {', '.join(sorted(strange))}; known: {', '.join(TOLERANCES)}"
         )
-    if settings.tick_s > 3600:
-        raise SettingsError(f"tick_s must be at most 3600, got {settings.tick_s:g}")
     settings.budget  # noqa: B018  # a budget that cannot be read must fail now, not at the first verdict
     return settings

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
-from urllib.parse import quote
 
 import msgspec
 import xxhash
@@ -32,15 +31,13 @@ from drift import pane as panes
 from drift.baseline import Baseline
 from drift.errors import CorruptError, SettingsError, SourceError
 from drift.lens import Lens
-from streams.folder import Folder
+from streams.folder import Folder, quoted
 
 Kind = Literal["baselines", "lenses"]
 T = TypeVar("T")
 
 _PREFIX = re.compile(r"[0-9a-f]{6,16}")
 _OBJECT = re.compile(r"(?:baselines|lenses)/([0-9a-f]{16})\.safetensors")
-_LONGEST = 200
-"""Characters of a quoted name: file systems allow a folder 255."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +224,7 @@ class Store:
 
     def _find(self, kind: Kind, name: str) -> str | None:
         """The one id that begins like this, if there is one."""
+        self._folder.require(f"{name!r} is no file, and ")
         if not _PREFIX.fullmatch(name):
             return None
         found = [one for one in self._ids(kind) if one.startswith(name)]
@@ -295,12 +293,4 @@ def _name(kind: Kind, one: str) -> str:
 
 
 def _tag_folder(segment: str, tag: str) -> str:
-    return f"tags/{_quoted(segment)}/{_quoted(tag)}"
-
-
-def _quoted(text: str) -> str:
-    """A folder's name for any text: no separator, no dots, not too long."""
-    name = quote(text, safe="").replace(".", "%2E").replace("~", "%7E")
-    if len(name) <= _LONGEST:
-        return name
-    return f"{name[: _LONGEST - 17]}~{xxhash.xxh3_64_hexdigest(text.encode())}"
+    return f"tags/{quoted(segment)}/{quoted(tag)}"

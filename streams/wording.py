@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from drift.effects import Effect
+from drift.mix import Split
+
+MOSTLY = 0.8
+"""Share of a change from which one cause is said to account for it."""
 
 LOUDER = {
     "input_length": ("questions to {} are", "longer", "shorter"),
@@ -83,6 +87,15 @@ def what_moved(topics: Sequence[Mapping[str, object]]) -> str:
             )
             parts.append(f"{word} {shares}")
     return ", ".join(parts)
+
+
+def what_explains(parts: Split) -> str:
+    """How much of a change other questions account for."""
+    if parts.share >= MOSTLY:
+        return f"other questions account for {percent(parts.share)} of it"
+    if parts.share <= 1 - MOSTLY:
+        return "the questions are much the same"
+    return f"other questions account for {percent(parts.share)} of it, the rest is in the answers"
 
 
 def what_preceded(marker: Mapping[str, object] | None) -> str:

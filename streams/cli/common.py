@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -96,6 +97,19 @@ def console() -> Console:
     return out if out.is_terminal else Console(stderr=True, highlight=False, width=160)
 
 
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def plain(text: str) -> str:
+    """Text of unknown origin, fit for a terminal: what would steer it or turn its direction becomes U+FFFD."""
+    return _STEERING.sub("\ufffd", text)
+
+
+def say(out: Console, text: str, style: str = "") -> None:
+    """Print a sentence that may quote what callers sent: never as markup, never as control codes."""
+    out.print(plain(text), style=style, markup=False)
+
+
 def emit(value: Any) -> None:
     """One JSON line on standard output, for programs."""
     sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
@@ -130,7 +144,7 @@ class Reader:
     def __init__(self, path: str, reading: Reading, out: Console) -> None:
         """Prepare; nothing is opened before ``entries`` is read."""
         self.path, self.out = path, out
-        self.letters = DeadLetters(reading.dead_letters, warn=lambda text: out.print(f"[yellow]{text}[/]"))
+        self.letters = DeadLetters(reading.dead_letters, warn=lambda text: say(out, text, "yellow"))
         self.read = 0
         self._map = reading.field_map
         self._example: Rejected | None = None
@@ -212,7 +226,7 @@ def read(path: str, reading: Reading, out: Console) -> Iterator[Record]:
         for entry in reader.entries(advance):
             yield entry.record
     for sentence in reader.summary():
-        out.print(f"[yellow]{sentence}[/]")
+        say(out, sentence, "yellow")
 
 
 class bar:  # noqa: N801  # reads as a function: with bar(...) as ...

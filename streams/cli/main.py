@@ -10,7 +10,7 @@ import click
 from threadpoolctl import threadpool_limits
 
 from drift.errors import DriftError
-from streams.cli.common import console
+from streams.cli.common import console, say
 
 
 class _Lazy(click.Group):
@@ -59,7 +59,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(3)
     except DriftError as error:
-        console().print(f"driftline: {error}", style="red", markup=False)
+        say(console(), f"driftline: {error}", "red")
         sys.exit(2)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)

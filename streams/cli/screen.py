@@ -11,10 +11,12 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from drift.effects import Effect
 from streams import sources
 from streams.alerts import Alert, encode
+from streams.cli.common import plain, say
 from streams.embedded import Segment, Watch
 from streams.settings import Settings
 from streams.wording import figure, percent
@@ -51,7 +53,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Tell something that a person should know."""
-        self.out.print(text, markup=False, style="dim")
+        say(self.out, text, "dim")
 
     def consumed(self, done: int) -> None:
         """Bytes read so far."""
@@ -68,8 +70,11 @@ class Screen:
             if self.as_json:
                 sys.stdout.buffer.write(encode(one) + b"\n")
                 sys.stdout.buffer.flush()
-            style = "bold red" if one.state == "firing" else "green"
-            self.out.print(f"{one.kind.replace('_', ' ')}: {one.sentence}", style=style, markup=False)
+            say(
+                self.out,
+                f"{one.kind.replace('_', ' ')}: {one.sentence}",
+                "bold red" if one.state == "firing" else "green",
+            )
 
     def show(self, watched: Watch) -> None:
         """Draw the present verdicts."""
@@ -83,18 +88,19 @@ class Screen:
 def verdict_table(segments: Sequence[Segment], most: int = 12) -> Table:
     """The present answer for each segment and kind."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("segment", "kind", "answer", "evidence", "effect now"):
-        table.add_column(name, justify="right" if name == "evidence" else "left")
+    for column in ("segment", "kind", "answer", "evidence", "effect now"):
+        table.add_column(column, justify="right" if column == "evidence" else "left")
     for segment in segments[:most]:
+        name = Text(plain(segment.name))
         if not segment.verdicts:
             reason = segment.refused or f"{len(segment.waiting):,} calls towards its baseline"
-            table.add_row(segment.name, "", ANSWERS["not_enough_data"], "", reason)
+            table.add_row(name, "", ANSWERS["not_enough_data"], "", Text(plain(reason)))
         for number, one in enumerate(segment.verdicts):
             share = f"{one.statistic:.1f} of {one.threshold:.1f}" if one.detector else ""
             effect = one.reason
             if one.effect and not one.reason:
                 effect = f"{one.effect.measure}: {_size(one.effect)}"
-            table.add_row(segment.name if number == 0 else "", one.kind, ANSWERS[one.answer], share, effect)
+            table.add_row(name if number == 0 else "", one.kind, ANSWERS[one.answer], share, effect)
     if len(segments) > most:
         table.caption = f"and {len(segments) - most:,} more segments"
     return table
@@ -121,9 +127,9 @@ def summarise(out: Console, watched: Watch, alerts: Sequence[Alert], said: Seque
         f"a segment may raise one false alarm every {settings.budget}"
     )
     for one in alerts:
-        out.print(f"  {'●' if one.state == 'firing' else '○'} {one.sentence}", markup=False)
+        say(out, f"  {'●' if one.state == 'firing' else '○'} {one.sentence}")
     for sentence in said:
-        out.print(f"[yellow]{sentence}[/]")
+        say(out, sentence, "yellow")
     if watched.counts["late"]:
         out.print(f"[yellow]{watched.counts['late']:,} calls came too late and were left out: raise --lateness[/]")
     if watched.counts["duplicates"]:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 import click
 
 from drift.baseline import Baseline
-from drift.errors import LensMismatchError, SourceError
-from streams.cli.common import Entry, Reader, Reading, console, open_meter, reading_options, settings_options
+from drift.errors import LensMismatchError, SettingsError, SourceError
+from streams.cli.common import Entry, Reader, Reading, console, open_meter, reading_options, say, settings_options
 from streams.cli.screen import Screen, summarise
 from streams.embedded import Options, Watch
 from streams.measure import Meter
@@ -54,7 +54,7 @@ def watch(
     """
     out = console()
     meter = open_meter(settings)
-    known = [_fitting(Store(settings.store).baseline(name), meter) for name in names]
+    known = _known(names, settings, meter)
     options = Options(
         settings.budget,
         settings.clock,
@@ -65,17 +65,39 @@ def watch(
         source,
     )
     screen = Screen(out, source, as_json)
-    watched = Watch(meter, options, {one.segment: one for one in known}, warn=screen.say, progress=screen.step)
+    watched = Watch(meter, options, known, warn=screen.say, progress=screen.step)
     if not known:
         out.print(f"no baseline given: each segment takes its first {options.first:,} calls as its own")
     reader = Reader(source, reading, out)
-    broken = _run(reader, watched, screen)
-    summarise(out, watched, screen.alerts, reader.summary(), settings)
+    try:
+        broken = _run(reader, watched, screen)
+    except KeyboardInterrupt:  # the usual end of a pipe: what was judged so far is told
+        summarise(out, watched, screen.alerts, reader.summary(), settings)
+        raise
+    if broken is not None and reader.read == 0:
+        raise broken
+    unseen = [
+        f"baseline {one.id}: there are no calls of {name}"
+        for name, one in known.items()
+        if name not in watched.segments
+    ]
+    summarise(out, watched, screen.alerts, reader.summary() + unseen, settings)
     if broken is not None:
-        out.print(f"driftline: {broken}", style="red", markup=False)
-        sys.exit(3 if reader.read else 2)
+        say(out, f"driftline: {broken}", "red")
+        sys.exit(3)
     if fail_on and any(one.state == "firing" for one in screen.alerts):
         sys.exit(1)
+
+
+def _known(names: Sequence[str], settings: Settings, meter: Meter) -> dict[str, Baseline]:
+    """The named baselines, by segment."""
+    found: dict[str, Baseline] = {}
+    for name in names:
+        one = _fitting(Store(settings.store).baseline(name), meter)
+        if one.segment in found:
+            raise SettingsError(f"--baseline {name} is of segment {one.segment}, like one before it: give one of them")
+        found[one.segment] = one
+    return found
 
 
 def _fitting(baseline: Baseline, meter: Meter) -> Baseline:
@@ -94,12 +116,13 @@ def _run(reader: Reader, watched: Watch, screen: Screen) -> SourceError | None:
     broken: SourceError | None = None
     with screen:
         entries = reader.entries(screen.consumed)
-        while True:
+        while broken is None:
+            batch: list[Entry] = []
             try:
-                batch = list(_batch(entries))
+                for entry in _batch(entries):
+                    batch.append(entry)  # one by one: what came before the source broke off is judged
             except SourceError as error:
                 broken = error
-                break
             if not batch:
                 break
             _feed(reader, watched, screen, batch)

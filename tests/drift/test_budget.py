@@ -39,7 +39,9 @@ def test_a_budget_in_calls_reads_back_from_its_own_words(calls):
 @given(st.floats(0.1, 400), st.floats(1, 1e6))
 def test_a_budget_in_days_is_used_up_after_its_days_whatever_the_traffic(days, calls_a_day):
     budget = Budget(days, "days")
-    assert budget.weight(3, int(days * DAY_MS), calls_a_day) == pytest.approx(budget.calls(calls_a_day), rel=1e-3, abs=1)
+    assert budget.weight(3, int(days * DAY_MS), calls_a_day) == pytest.approx(
+        budget.calls(calls_a_day), rel=1e-3, abs=1
+    )
 
 
 def test_a_budget_in_calls_is_used_up_by_calls_alone():

@@ -1,9 +1,9 @@
+from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from drift.budget import Budget
 from drift.calibration import Calibration, Records, calibrate, first_passage, guaranteed, promised
@@ -12,14 +12,12 @@ from tests.drift import builders
 
 RUNS, LENGTH, SIZE = 20, 3000, 600
 
-budgets = st.floats(200, 1e7)
-
 
 @cache
-def calibrated(seed=81):
-    baseline = builders.baseline(SIZE, 82)
+def calibrated(seed=81, sample=82):
+    baseline = builders.baseline(SIZE, sample)
     return calibrate(
-        baseline.frame, builders.features(SIZE, 82), baseline.blocks, runs=RUNS, length=LENGTH, seed=seed
+        baseline.frame, builders.features(SIZE, sample), baseline.blocks, runs=RUNS, length=LENGTH, seed=seed
     )
 
 
@@ -28,16 +26,16 @@ def only(names):
     return Calibration({name: made.records[name] for name in names}, made.runs, made.length)
 
 
-@given(budgets, budgets)
-def test_thresholds_rise_with_the_budget_measured_or_extrapolated(a, b):
-    low, high = (calibrated().thresholds(calls) for calls in sorted((a, b)))
-    assert all(low[name] <= high[name] + 1e-6 for name in low)
+def test_thresholds_rise_with_the_budget_measured_or_extrapolated():
+    found = [calibrated().thresholds(calls) for calls in np.geomspace(300, 1e7, 12)]
+    for low, high in pairwise(found):
+        assert all(low[name] < high[name] for name in low)
 
 
-@given(budgets)
+@pytest.mark.parametrize("calls", [500, 5000, 10**6])
 def test_more_detectors_need_higher_thresholds(calls):
     few, many = (only(names).thresholds(calls) for names in (("topics", "inputs"), tuple(calibrated().records)))
-    assert all(few[name] <= many[name] + 1e-6 for name in few)
+    assert all(few[name] < many[name] for name in few)
 
 
 def test_the_same_seed_gives_the_same_records_and_another_gives_others():
@@ -96,10 +94,10 @@ def test_without_calibration_thresholds_are_the_guaranteed_ones():
 def test_streams_of_fresh_calls_alarm_about_as_rarely_as_promised():
     promise, exposure, over = 2000, 0, 0
     for seed in (84, 85, 86):
-        baseline = builders.baseline(SIZE, seed, runs=8)
+        baseline = replace(builders.baseline(SIZE, seed), calibration=calibrated(81, seed))
         config = Judge(baseline, Budget(promise, "calls"))
         state = start(config)
-        for tick in builders.ticks(builders.calls(2500, seed + 10)):
+        for tick in builders.ticks(builders.calls(2000, seed + 10)):
             state, _ = judge(config, state, tick)
             exposure += tick.n
             if any(state.statistics[name] >= config.thresholds[name][0] for name in state.statistics):

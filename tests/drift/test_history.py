@@ -36,7 +36,7 @@ def test_buckets_follow_each_other_without_gap(sizes):
 @given(blocks)
 def test_a_bucket_holds_two_to_the_power_of_its_level_blocks_and_older_ones_more(sizes):
     history, _ = past(sizes)
-    np.testing.assert_array_equal(history.sums[:, 1], 2.0 ** history.level)
+    np.testing.assert_array_equal(history.sums[:, 1], 2.0**history.level)
     assert (np.diff(history.level) <= 0).all()
     assert (np.bincount(history.level) <= A_LEVEL).all()
 

@@ -3,7 +3,12 @@ from hypothesis import strategies as st
 
 from drift.words import Vocabulary, words
 
-USUAL = ["please reset my password now", "how can I pay my bill", "where is my parcel now", "please cancel my order now"]
+USUAL = [
+    "please reset my password now",
+    "how can I pay my bill",
+    "where is my parcel now",
+    "please cancel my order now",
+]
 
 
 def test_words_have_three_letters_or_more_and_are_lower_case():

@@ -136,6 +136,8 @@ def test_an_unknown_name_is_answered_with_the_nearest(store: Store, first: Basel
 def test_a_store_that_is_not_there_is_said_so_with_the_remedy(address: str) -> None:
     with pytest.raises(SourceError, match=r"there is nothing at .*--store"):
         Store(address).baselines()
+    with pytest.raises(SourceError, match=r"'calls.jsonl' is no file, and there is nothing at .*--store"):
+        Store(address).baseline("calls.jsonl")
 
 
 def test_an_address_without_a_file_system_is_an_error_of_the_source() -> None:

@@ -158,6 +158,15 @@ def test_a_stored_lens_serves_several_baselines(built: tuple[str, Result], few: 
     assert json.loads(result.stdout)["lens"] == lens.id
 
 
+def test_the_default_lens_is_the_same_for_every_source(few: str, tmp_path: Path) -> None:
+    other = write(tmp_path / "other.jsonl", records(440)[220:])
+    lenses = {
+        json.loads(call(str(tmp_path), "build", one, "--lens", "default", "--json").stdout)["lens"]
+        for one in (few, other)
+    }
+    assert len(lenses) == 1
+
+
 def test_a_lens_of_another_embedder_is_refused(built: tuple[str, Result], few: str, tmp_path: Path) -> None:
     lens = Store(built[0]).baseline(f"{SEGMENT}@prod").lens
     object.__setattr__(lens, "embedder", "another")

@@ -1,0 +1,159 @@
+"""Alert records: the contract, and words that a person understands."""
+
+import re
+from functools import cache
+
+import msgspec
+import pytest
+from drift import verdict
+from drift.budget import parse
+from drift.verdict import Judge
+from streams.alerts import Alert, alert, encode, instant
+from streams.embedded import Options, Watch
+
+from tests.streams import traffic
+
+REQUIRED = {
+    "record_id",
+    "alert_id",
+    "state",
+    "segment",
+    "kind",
+    "detector",
+    "sentence",
+    "raised_at",
+    "since",
+    "calls_seen",
+    "statistic",
+    "threshold",
+    "false_alarm",
+    "baseline",
+    "lens",
+    "samples",
+}
+OPTIONAL = {"effect", "change_point", "marker", "topics", "examples", "replay"}
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+@cache
+def raised():
+    """Alerts of a model that answers otherwise from call 1,300 on, and as before again from call 1,700 on."""
+    options = Options(parse("200000 calls"), clear_after=256)
+    watched = Watch(traffic.meter(), options, {traffic.SEGMENT: traffic.baseline()})
+    log = traffic.calls(1000, 1700, changed_from=1300) + traffic.calls(1700, 3400)
+    alerts, _ = watched.feed(traffic.records(log))
+    return tuple(alerts + watched.finish())
+
+
+def firing(kind):
+    return next(one for one in raised() if (one.kind, one.state) == (kind, "firing"))
+
+
+def documents():
+    return [msgspec.json.decode(encode(one)) for one in raised()]
+
+
+def test_a_record_has_the_fields_of_the_contract_and_leaves_out_what_does_not_apply():
+    assert raised()
+    for document in documents():
+        assert document.keys() >= REQUIRED
+        assert document.keys() <= REQUIRED | OPTIONAL
+        assert None not in document.values()
+
+
+def test_a_record_is_one_line_and_decodes_to_itself():
+    for one in raised():
+        line = encode(one)
+        assert b"\n" not in line
+        assert msgspec.json.decode(line, type=Alert) == one
+
+
+def test_an_alarm_and_its_end_share_an_alert_id_and_have_record_ids_of_their_own():
+    by_id = {}
+    for one in raised():
+        by_id.setdefault(one.alert_id, []).append(one)
+    assert len({one.record_id for one in raised()}) == len(raised())
+    states = [[one.state for one in each] for each in by_id.values()]
+    assert ["firing", "resolved"] in states
+    assert all(each in (["firing"], ["firing", "resolved"]) for each in states)
+    assert all(len({one.kind for one in each}) == 1 for each in by_id.values())
+
+
+def test_the_change_is_named_dated_and_sized():
+    one, changed = firing("model"), instant(traffic.START_MS + 1300 * traffic.STEP_MS)
+    assert one.segment == {"app": "support-bot", "prompt_name": "answer"}
+    assert one.change_point["low"] <= changed[:18] + "9.999Z"
+    assert one.since == one.change_point["at"] <= one.raised_at
+    assert one.marker["field"] == "served_model"
+    assert one.marker["after"] == "atlas-3"
+    assert one.statistic >= one.threshold
+    assert one.effect["low"] <= one.effect["difference"] <= one.effect["high"]
+    assert one.samples["baseline"] == 1000
+    assert one.false_alarm == {"every_calls": 200_000, "every": "200,000 calls"}
+    assert "served model went from atlas-2-0301 to atlas-3" in one.sentence
+
+
+def test_the_length_of_answers_is_told_with_direction_and_unit():
+    one = firing("output_length")
+    assert one.effect["unit"] == "tokens"
+    assert one.effect["current"] > one.effect["baseline"]
+    assert re.search(r"answers of support-bot/answer are \d+ % longer \([\d.]+ → [\d.]+ tokens\)", one.sentence)
+
+
+def test_every_instant_is_rfc_3339_in_utc():
+    for document in documents():
+        times = [document["raised_at"], document["since"], *(document.get("change_point") or {}).values()]
+        times += [document["marker"]["at"]] if "marker" in document else []
+        assert all(INSTANT.fullmatch(at) for at in times)
+
+
+def test_the_end_of_an_alarm_says_so_and_carries_neither_marker_nor_examples():
+    ended = [one for one in raised() if one.state == "resolved"]
+    assert ended
+    for one in ended:
+        assert "is back to normal" in one.sentence
+        assert (one.marker, one.examples, one.change_point) == (None, None, None)
+
+
+def test_examples_show_calls_before_and_now():
+    examples = firing("model").examples
+    assert 0 < len(examples["now"]) <= 5
+    assert 0 < len(examples["before"]) <= 5
+    assert all(one["output"].startswith("Certainly!") for one in examples["now"] if "output" in one)
+    assert not any(one["output"].startswith("Certainly!") for one in examples["before"] if "output" in one)
+
+
+def test_new_questions_are_put_into_words():
+    asked = traffic.calls(1300, 1700)
+    for number, call in enumerate(asked):
+        if number % 2:
+            call["input"] = f"How do I grow tomatoes in pot {number}, and which soil suits tomatoes and basil?"
+    options = Options(parse("200000 calls"))
+    watched = Watch(traffic.meter(), options, {traffic.SEGMENT: traffic.baseline()})
+    alerts, _ = watched.feed(traffic.records(traffic.calls(1000, 1300) + asked))
+    one = next(one for one in alerts + watched.finish() if one.kind == "data")
+    assert "more about" in one.sentence
+    assert "tomatoes" in one.sentence
+    assert any("tomatoes" in example for topic in one.topics for example in topic.get("examples", []))
+    strengths = [abs(topic["z"]) for topic in one.topics]
+    assert strengths == sorted(strengths, reverse=True)
+
+
+def test_without_texts_no_word_of_a_call_is_in_a_record():
+    quiet = type(traffic.meter())(traffic.meter().embedder, excerpts=False)
+    watched = Watch(quiet, Options(parse("200000 calls")), {traffic.SEGMENT: traffic.baseline()})
+    alerts, _ = watched.feed(traffic.records(traffic.calls(1000, 1600, changed_from=1300)))
+    alerts += watched.finish()
+    assert alerts
+    assert all(b"Certainly" not in encode(one) and one.examples is None for one in alerts)
+
+
+@pytest.mark.parametrize("name", ["support-bot", "מסע 🚀", "[red]x[blue]", 'a"b\\c\n'])
+def test_any_segment_name_makes_a_record(name):
+    judge = Judge(traffic.baseline(), parse("30d"))
+    made = verdict.Alarm(
+        "firing", "model", "answers", 0, 10_000, 0, 10, 9.0, 8.0, None, None, None, (), None, 0.0, (), (), {}
+    )
+    document = msgspec.json.decode(encode(alert(judge, name, made, replay="")))
+    assert document["segment"] == {"app": name}
+    assert document["raised_at"] == "1970-01-01T00:00:10.000Z"

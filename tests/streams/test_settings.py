@@ -1,0 +1,131 @@
+"""Settings: file, environment over it, flags over both, and what is said of wrong ones."""
+
+import pytest
+from drift.errors import SettingsError
+from drift.verdict import TOLERANCES
+from streams.settings import Settings, load
+
+
+def refusal(file=None, flags=None, environment=None):
+    with pytest.raises(SettingsError) as caught:
+        load(file, flags, environment or {})
+    return str(caught.value)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        path = tmp_path / "driftline.yaml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return str(path)
+
+    return write
+
+
+def test_nothing_given_means_the_defaults():
+    assert load(environment={}) == Settings()
+
+
+def test_the_environment_is_over_the_file_and_flags_are_over_both(write):
+    file = write("tick_s: 1\nlateness_s: 1\nfirst: 1000\n")
+    environment = {"DRIFTLINE_LATENESS_S": "2", "DRIFTLINE_FIRST": "2000"}
+    settings = load(file, {"first": 3000, "tick_s": None}, environment)
+    assert (settings.tick_s, settings.lateness_s, settings.first) == (1, 2, 3000)
+
+
+def test_the_environment_may_name_the_file_and_the_flag_names_another(write, tmp_path):
+    other = tmp_path / "other.yaml"
+    other.write_text("first: 500")
+    environment = {"DRIFTLINE_CONFIG": write("first: 400")}
+    assert load(None, {}, environment).first == 400
+    assert load(str(other), {}, environment).first == 500
+
+
+def test_every_setting_can_come_from_the_environment():
+    given = {
+        "one_false_alarm_every": "30d",
+        "store": "123",
+        "embedder": "wordllama",
+        "tick_s": "5",
+        "lateness_s": "0",
+        "first": "400",
+        "clear_after": "200",
+        "tolerances": "{topics: 0.1}",
+        "texts": "none",
+        "salt": "7",
+    }
+    settings = load(None, {}, {f"DRIFTLINE_{name.upper()}": text for name, text in given.items()})
+    assert settings == Settings("30d", "123", "wordllama", 5.0, 0.0, 400, 200, {"topics": 0.1}, "none", 7)
+    assert given.keys() == set(Settings.__struct_fields__)
+
+
+def test_variables_that_are_no_settings_are_left_alone():
+    assert load(None, {}, {"DRIFTLINE_SERVICE_HOST": "10.0.0.1", "HOME": "/"}) == Settings()
+
+
+def test_an_empty_file_changes_nothing(write):
+    assert load(write("# nothing\n"), {}, {}) == Settings()
+
+
+def test_tolerances_change_only_the_detectors_that_they_name(write):
+    settings = load(write("tolerances: {latency: 0.2}"), {}, {})
+    assert settings.all_tolerances == {**TOLERANCES, "latency": 0.2}
+
+
+def test_durations_become_milliseconds_and_the_budget_is_parsed():
+    settings = load(None, {"tick_s": 0.5, "lateness_s": 90, "one_false_alarm_every": "12h"}, {})
+    assert (settings.clock.tick_ms, settings.clock.lateness_ms) == (500, 90_000)
+    assert (settings.budget.every, settings.budget.unit) == (0.5, "days")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("tick_s", "soon", "`float`"),
+        ("tick_s", 0, ">= 0.001"),
+        ("tick_s", float("nan"), ">= 0.001"),
+        ("tick_s", 7200, "<= 3600"),
+        ("lateness_s", float("inf"), "<="),
+        ("first", 10, ">= 200"),
+        ("clear_after", 1, ">= 100"),
+        ("salt", -1, ">= 0"),
+        ("salt", 2**64, "`int`"),
+        ("store", None, "`str`"),
+        ("tolerances", {"topics": -1}, ">= 0"),
+        ("tolerances", {"topic": 0.1}, "topics"),
+        ("texts", "some", "'full' or 'none'"),
+        ("one_false_alarm_every", "often", "'30d'"),
+        ("one_false_alarm_every", "0 calls", "'30d'"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_with_its_name_and_what_is_wanted(name, value, words, monkeypatch):
+    monkeypatch.setattr("streams.settings._read", lambda file: {name: value})
+    message = refusal("given.yaml")
+    assert name in message
+    assert words in message
+
+
+def test_an_unknown_setting_is_refused_with_the_names_there_are(write):
+    message = refusal(write("tick: 5"))
+    assert "unknown setting tick" in message
+    assert "tick_s" in message
+
+
+@pytest.mark.parametrize("text", ["{", "a: b: c", b"\xff\xfe\x00", b"first: \x00"])
+def test_a_file_that_is_not_yaml_is_refused_by_name(write, text):
+    file = write(text)
+    message = refusal(file)
+    assert message.startswith(f"settings file {file} is not YAML")
+
+
+def test_a_file_that_holds_no_names_is_refused(write):
+    assert "got a list" in refusal(write("- tick_s"))
+
+
+def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path):
+    assert f"{tmp_path / 'none.yaml'} cannot be read" in refusal(str(tmp_path / "none.yaml"))
+    assert "cannot be read: Is a directory" in refusal(str(tmp_path))
+
+
+def test_a_table_in_the_environment_that_is_not_yaml_is_refused_by_its_variable():
+    assert refusal(environment={"DRIFTLINE_TOLERANCES": "{"}).startswith("DRIFTLINE_TOLERANCES is not YAML")
