@@ -17,10 +17,10 @@ from models.static import StaticEmbedder
 from streams.measure import Meter
 from streams.observe import Observer
 
-TICKS = 7
-CALLS = 1000
-COUNTS = (1, 2, 5, 10, 20, 50, SAMPLE, SAMPLE + 1, 100, 150, 200, 300, 500, CALLS)
-SHOWN = (1, 10, 100, CALLS)
+TICKS = 5
+CALLS = 3000
+COUNTS = (1, 2, 5, 10, 20, 50, SAMPLE, SAMPLE + 1, 100, 150, 200, 500, 1000, 2000, CALLS)
+SHOWN = (1, 10, 100, 1000)
 
 
 def main() -> None:

@@ -67,7 +67,7 @@ class Calibration:
     def thresholds(self, calls: float) -> dict[str, float]:
         """Thresholds at which all detectors together alarm once in ``calls`` calls, each with an equal share.
 
-        What detectors save by alarming at the same time is measured, never extrapolated: thresholds rise with the budget.
+        What detectors save by alarming together is measured, never extrapolated: thresholds rise with the budget.
         """
         measured = min(calls, self.runs * self.length / WELL_MEASURED)
         alone = self._alone(measured)

@@ -1,3 +1,5 @@
+import contextlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,13 +76,11 @@ def test_one_damaged_bit_is_noticed_or_does_no_harm():
     for bit in range(8 * len(data)):
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
-        try:
+        with contextlib.suppress(CorruptError):
             assert same(codec.unpack(bytes(damaged), KIND, VERSION), tree)
-        except CorruptError:
-            pass
 
 
-def test_a_torn_or_lengthened_text_is_noticed():
+def test_bytes_that_are_torn_or_too_many_are_noticed():
     data = codec.pack({KIND: VERSION, "a": np.arange(20)})
     for torn in [data[:length] for length in range(len(data))] + [data + b"\0"]:
         with pytest.raises(CorruptError):
@@ -107,5 +107,5 @@ def test_a_table_comes_back_and_a_missing_column_is_noticed():
 
 
 def test_what_cannot_be_stored_is_refused():
-    with pytest.raises(TypeError, match="cannot be stored: set|object"):
+    with pytest.raises(TypeError, match="cannot be stored: object"):
         codec.pack({"a": object()})

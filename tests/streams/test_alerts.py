@@ -5,12 +5,12 @@ from functools import cache
 
 import msgspec
 import pytest
+
 from drift import verdict
 from drift.budget import parse
 from drift.verdict import Judge
 from streams.alerts import Alert, alert, encode, instant
 from streams.embedded import Options, Watch
-
 from tests.streams import traffic
 
 REQUIRED = {

@@ -8,17 +8,17 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from drift import baseline as baselines
 from drift import codec
 from drift.budget import parse
 from drift.errors import BaselineRefusedError
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from streams.alerts import encode
 from streams.embedded import FEWEST, Options, Watch, build_baseline
 from streams.measure import Meter
 from streams.observe import Clock
-
 from tests.streams import traffic
 
 BUDGET = parse("200000 calls")

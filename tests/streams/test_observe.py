@@ -5,17 +5,17 @@ from collections import Counter
 
 import pytest
 import xxhash
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from drift import pane as panes
 from drift import verdict
 from drift.budget import parse
 from drift.pane import merge
 from drift.verdict import Judge
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from streams.alerts import alert, encode
 from streams.judge import Gate
 from streams.observe import Clock, Observer
-
 from tests.streams import traffic
 
 

@@ -1,6 +1,7 @@
 """Settings: file, environment over it, flags over both, and what is said of wrong ones."""
 
 import pytest
+
 from drift.errors import SettingsError
 from drift.verdict import TOLERANCES
 from streams.settings import Settings, load

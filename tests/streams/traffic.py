@@ -4,6 +4,7 @@ import itertools
 from functools import cache
 
 import msgspec
+
 from drift import baseline as baselines
 from drift.block import sizes
 from models.base import load_embedder

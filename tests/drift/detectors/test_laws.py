@@ -124,7 +124,7 @@ def test_stepping_block_by_block_is_stepping_through_all_at_once(make):
     for t in range(BLOCKS):
         state, one = case.step(state, t, t + 1)
         courses.append(one)
-    # What is learnt is equal to the bit; a bet's price differs in the last digit with the number of bets priced at once.
+    # What is learnt is equal to the bit; a bet's price may differ in the last digit with how many are priced at once.
     assert all(np.array_equal(arrays(state)[key], arrays(whole)[key]) for key in arrays(whole) if key != "log_e")
     np.testing.assert_allclose(np.concatenate(courses), course, rtol=1e-12, atol=1e-12)
 

@@ -14,11 +14,13 @@ def delays(detector, rate, threshold, streams, length, seed):
     seen = []
     for flagged in rng.binomial(BLOCK, rate, (streams, length // BLOCK)):
         state = detector.start()
-        for t, hits in enumerate(flagged, 1):
+        calls = 0
+        for hits in flagged:
             state, statistic = detector.update(state, hits, BLOCK, BLOCK)
+            calls += BLOCK
             if statistic >= threshold:
                 break
-        seen.append((t * BLOCK, statistic >= threshold))
+        seen.append((calls, statistic >= threshold))
     return np.array(seen).T
 
 
