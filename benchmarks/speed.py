@@ -36,12 +36,12 @@ from drift.detectors.tilt import Tilt
 from drift.fit import Features
 from drift.lens import Lens
 from drift.pane import Pane, decode, encode
-from drift.panel import Panel
+from drift.panel import Feed, Panel
 from drift.verdict import Judge
 from models.ngrams import trigram_view
 from models.static import StaticEmbedder
 from streams.embedded import build_baseline
-from streams.measure import Meter, digest
+from streams.measure import Meter, digests
 from streams.observe import Observer
 from streams.records import Record
 
@@ -82,7 +82,7 @@ def around(embedder: StaticEmbedder, lens: Lens, records: Sequence[Record], call
     spent = alternate(
         {
             "lens": lambda repeat: [lens.see(v.inputs, v.outputs, v.formats) for v in vectors],
-            "hashes": lambda repeat: [hashes(record) for record in records],
+            "hashes": lambda repeat: [hashes(batch) for batch in batches],
             "measure": lambda repeat: [meter.measure(lens, batch) for batch in batches],
             "add": add,
             "close": lambda repeat: observers.pop(repeat).finish(),
@@ -99,12 +99,15 @@ def around(embedder: StaticEmbedder, lens: Lens, records: Sequence[Record], call
     show("  close: rows to panes", spent["close"])
 
 
-def hashes(record: Record) -> None:
+def hashes(records: Sequence[Record]) -> list[list[int]]:
     """The hashes that every call has of its own."""
-    digest(f"{record.call_id}\0{record.event_time}")
-    digest(record.call_id)
-    digest(record.user_id, 1)
-    digest(record.input, 1)
+    columns = (
+        [f"{record.call_id}\0{record.event_time}" for record in records],
+        [record.call_id for record in records],
+        [record.user_id for record in records],
+        [record.input for record in records],
+    )
+    return [digests(column, 1) for column in columns]
 
 
 def beside_raw(embedder: StaticEmbedder, lens: Lens, name: str, words: int) -> None:
@@ -169,7 +172,7 @@ def from_lines(embedder: StaticEmbedder, lens: Lens) -> None:
 def calibration(baseline: Baseline) -> None:
     """What freezing a baseline costs, apart from measuring its calls."""
     features = Features.of(baseline.frame, baseline.pane.sample.rows)
-    step = {"calibrate": lambda repeat: calibrate(baseline.frame, features, baseline.blocks)}
+    step = {"calibrate": lambda repeat: calibrate(baseline.frame, features, baseline.blocks.tolist())}
     spent = alternate(step, per=1_000_000, repeats=5)
     heading(f"calibrating {BASELINE:,} calls in blocks of 10, seconds")
     show("100 runs of 20,000 calls", spent["calibrate"])
@@ -183,29 +186,32 @@ def judged(meter: Meter, baseline: Baseline, calls: int) -> None:
     fill(observer, paced(records, calls))
     data = [encode(pane) for pane in observer.finish()]
     panes: dict[int, list[Pane]] = {}
-    blocks: dict[int, list[Block]] = {}
+    feeds: dict[int, list[Feed]] = {}
 
     def decoded(repeat: int) -> None:
         panes[repeat] = [decode(one) for one in data]
 
     def summed(repeat: int) -> None:
-        blocks[repeat] = [Block(baseline, judge.layout, pane, float(pane.n)) for pane in panes[repeat]]
+        feeds[repeat] = [Block(baseline, judge.layout, pane, float(pane.n)).feed for pane in panes[repeat]]
 
-    def stepped(repeat: int, panel: Panel) -> None:
-        state = panel.start()
-        for block in blocks[repeat]:
-            state, _ = panel.update(state, block.feed)
+    def stepped(panel: Panel) -> Step:
+        def step(repeat: int) -> None:
+            state = panel.start()
+            for feed in feeds[repeat]:
+                state, _ = panel.update(state, feed)
+
+        return step
 
     def whole(repeat: int) -> None:
         reduce(lambda state, pane: verdict.judge(judge, state, pane)[0], panes.pop(repeat), verdict.start(judge))
 
     panels = {name: replace(baseline.panel, tilts=tilts, rates={}) for name, tilts in groups(baseline.panel).items()}
-    steps: dict[str, Step] = {"decode a pane": decoded, "sum its rows": summed}
-    steps |= {name: lambda repeat, panel=panel: stepped(repeat, panel) for name, panel in panels.items()}
-    steps |= {"all detectors": lambda repeat: stepped(repeat, baseline.panel)}
+    steps: dict[str, Step] = {"decode a pane": decoded, "sum it, in the baseline's coordinates": summed}
+    steps |= {name: stepped(panel) for name, panel in panels.items()}
+    steps |= {"all detectors": stepped(baseline.panel)}
     spent = alternate(steps | {"judge": whole}, per=BLOCKS)
     heading(f"judging, µs a block of {calls:,} calls")
-    for name in ("decode a pane", "sum its rows", *panels, "all detectors"):
+    for name in ("decode a pane", "sum it, in the baseline's coordinates", *panels, "all detectors"):
         show(name, spent[name])
     show("judge: detectors, history, markers, verdict", spent["judge"], "sums known")
 

@@ -44,7 +44,11 @@ def main() -> None:
 def compare(name: str, ours: Step, batches: list[list[str]], peer_name: str = "", peer: Step | None = None) -> None:
     """Time both on every batch but the first, which warms them up, and print the spread and the ratio."""
     steps = {name: ours} | ({} if peer is None else {peer_name: peer})
-    spent = alternate({label: lambda i, step=step: step(batches[i]) for label, step in steps.items()}, per=BATCH)
+
+    def on_batches(step: Step) -> Callable[[int], object]:
+        return lambda repeat: step(batches[repeat])
+
+    spent = alternate({label: on_batches(step) for label, step in steps.items()}, per=BATCH)
     for label, times in spent.items():
         show(label, times, f"{ratio(times, spent[name]):.1f} times" if label != name else "")
 

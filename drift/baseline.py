@@ -37,6 +37,7 @@ REPEATED_WARN, REPEATED_REFUSE = 0.2, 0.5
 """Shares of calls whose input already occurred at which a baseline warns, and refuses."""
 
 EXAMPLES = 5
+ANSWERS = 256
 
 Example = tuple[int, str, str]
 """Topic, input and output of a typical call."""
@@ -56,6 +57,8 @@ class Baseline:
         Record highs of resampled streams; None where there were too few calls.
     vocabulary, labels, examples
         How its topics are put into words.
+    answers
+        A fair sample of its answers, cut short.
     facts
         Where it came from: source, warnings, whether it was forced.
     """
@@ -68,6 +71,7 @@ class Baseline:
     vocabulary: Vocabulary
     labels: tuple[str, ...]
     examples: tuple[Example, ...]
+    answers: tuple[str, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -150,7 +154,10 @@ def build(
     bare = replace(total, sample=replace(total.sample, texts=()))
     known = {"warnings": list(warnings), "forced": force, **(facts or {})}
     examples = _examples(features, texts)
-    return Baseline(lens, bare, made, np.asarray(block_sizes), calibration, vocabulary, labels, examples, known)
+    answers = tuple(answer for _, answer in texts[:ANSWERS] if answer)
+    return Baseline(
+        lens, bare, made, np.asarray(block_sizes), calibration, vocabulary, labels, examples, answers, known
+    )
 
 
 def check(total: Pane, *, force: bool = False) -> tuple[str, ...]:
@@ -230,6 +237,7 @@ def encode(baseline: Baseline) -> bytes:
         "vocabulary": [baseline.vocabulary.n, dict(baseline.vocabulary.frequency)],
         "labels": baseline.labels,
         "examples": baseline.examples,
+        "answers": baseline.answers,
         "facts": baseline.facts,
     }
     metadata = {"driftline_baseline": json.dumps(about, sort_keys=True)}  # one key: their order in the file is random
@@ -267,6 +275,7 @@ def decode(data: bytes) -> Baseline:
             Vocabulary(*about["vocabulary"]),
             tuple(about["labels"]),
             tuple((topic, asked, answered) for topic, asked, answered in about["examples"]),
+            tuple(about["answers"]),
             about["facts"],
         )
     except (KeyError, ValueError, TypeError, IndexError) as error:

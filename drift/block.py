@@ -13,7 +13,7 @@ from drift.baseline import Baseline
 from drift.bins import LOGS, MISSING
 from drift.call import FLAGS
 from drift.detectors.memory import FloatArray
-from drift.pane import Pane, Table, merge
+from drift.pane import Pane, merge
 from drift.panel import Feed, Mask
 
 LEAST = 10
@@ -21,9 +21,6 @@ LEAST = 10
 
 LONGEST_MS = 3_600_000
 """Event time after which a block is judged with fewer calls."""
-
-SHADOW = "shadow"
-"""The variant whose calls users never saw: it is not judged with the others."""
 
 
 def gather(pending: Pane | None, tick: Pane) -> tuple[Pane | None, Pane | None]:
@@ -81,11 +78,9 @@ class Block:
     """One block of live calls, for a panel of one replica."""
 
     def __init__(self, baseline: Baseline, layout: Layout, pane: Pane, weight: float) -> None:
-        """Read the sums of a pane, shadow calls left out."""
-        self.baseline, self.layout, self.pane, self.weight = baseline, layout, pane, weight
-        hidden = [code for code, name in pane.names.items() if name.endswith(f"\x1f{SHADOW}")]
-        self.cells = _without(pane.sums.cells, hidden)
-        self.counts = _without(pane.sums.counts, hidden)
+        """Read the sums of a pane."""
+        self.baseline, self.layout, self.weight = baseline, layout, weight
+        self.cells, self.counts = pane.sums.cells, pane.sums.counts
         self.grown: npt.NDArray[np.bool_] = np.zeros(baseline.frame.topics, bool)
 
     @cached_property
@@ -164,7 +159,3 @@ class Block:
             n, logs = here["n"].astype(np.float64), LOGS[here["bin"]]
             made[name] = np.array([n.sum(), *(n @ scale.basis(here["bin"])), n @ logs, n @ (logs * logs)])
         return made
-
-
-def _without(table: Table, strata: list[int]) -> Table:
-    return table[~np.isin(table["stratum"], np.array(strata, np.uint64))] if strata else table

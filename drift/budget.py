@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import isfinite
 
 from drift.errors import SettingsError
 
@@ -55,6 +56,8 @@ def parse(text: str) -> Budget:
         try:
             every = float(number.replace("_", "").replace(",", ""))
         except ValueError:
+            every = 0.0
+        if not isfinite(every):
             every = 0.0
         if every > 0 and unit in ("calls", "call"):
             return Budget(every, "calls")

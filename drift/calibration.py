@@ -32,6 +32,9 @@ FEWEST = 400
 WELL_MEASURED = 12
 """Alarms from which a rate is read off the runs; beyond, a line in log run length is drawn through two such points."""
 
+STEEP = 0.3
+"""Least slope of that line, in nats of evidence a nat of run length: short runs may suggest a flatter one."""
+
 _TOGETHER = 50
 _CHUNK = 200
 
@@ -85,7 +88,7 @@ class Calibration:
             return self._height(family, calls)
         near, far = exposure / (3 * WELL_MEASURED), exposure / WELL_MEASURED
         low, high = self._height(family, near), self._height(family, far)
-        slope = max((high - low) / np.log(far / near), 1e-3)
+        slope = max((high - low) / np.log(far / near), STEEP)
         return float(high + slope * np.log(calls / far))
 
     def _height(self, family: Sequence[tuple[Records, float]], calls: float) -> float:

@@ -13,6 +13,7 @@ from drift.block import Layout
 from drift.call import MARKERS, Rows
 from drift.detectors.memory import FloatArray, Memory, means
 from drift.detectors.rate import RATIOS
+from drift.fit import Features
 from drift.history import History
 from drift.pane import Pane
 
@@ -153,6 +154,14 @@ def newcomers(baseline: Baseline, shift: FloatArray, rows: Rows) -> Newcomers | 
     now = float(members.sum() / n)
     z = (now - NEWCOMER) / float(np.sqrt(NEWCOMER * (1 - NEWCOMER) * (1 / n + 1 / baseline.fit.size)))
     return Newcomers(members, NEWCOMER, now, z) if z > 2 else None
+
+
+def along_answers(baseline: Baseline, way: FloatArray, rows: Rows) -> FloatArray:
+    """How far each sampled answer lies along a drift, in residual standard deviations; NaN where it is not compared."""
+    features = Features.of(baseline.frame, rows)
+    known = (features.cell >= 0) & baseline.fit.known[features.cell]
+    residuals = features.answers - baseline.fit.centres[features.cell] - features.inputs @ baseline.fit.slope
+    return np.where(known, residuals @ way, np.nan)
 
 
 @dataclass(frozen=True, slots=True)

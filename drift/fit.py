@@ -12,6 +12,12 @@ from drift.bins import LOGS, MISSING
 from drift.call import FLAGS, SERIES, Rows
 from drift.frame import FEWEST, FloatArray, Frame, IntArray, cell_means, log_lengths, topic_residuals
 
+LEAST_COMPARED = 200
+"""Calls with comparable answers from which there is a detector of answers."""
+
+LEAST_VALUES = 200
+"""Calls with a value from which there is a detector of a scalar."""
+
 RIDGE = 20.0
 """Calls' worth of shrinkage of the linear map from inputs to answers."""
 
@@ -93,7 +99,7 @@ class Fit:
     """A baseline as its detectors know it.
 
     ``size`` is the calls with an input. ``centres`` holds the mean judged answer of each stratum and topic
-    ``(cells, r)``, ``known`` the cells with enough calls, ``slope`` the linear map of inputs to what answers differ
+    ``(cells, r)``, ``counts`` their calls, ``slope`` the linear map of inputs to what answers differ
     from it ``(d, r)``; ``residuals`` are the reference calls' own with ``residual_weights``.
     """
 
@@ -103,12 +109,18 @@ class Fit:
     inputs: FloatArray
     input_weights: FloatArray
     centres: FloatArray
-    known: npt.NDArray[np.bool_]
+    counts: FloatArray
     slope: FloatArray
     residuals: FloatArray
     residual_weights: FloatArray
     residual_mean: FloatArray
     scales: Mapping[str, Scale]
+    comparable: bool
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Cells with enough calls for their answers to be compared."""
+        return np.asarray(self.counts >= FEWEST)
 
     @property
     def compared(self) -> float:
@@ -116,14 +128,17 @@ class Fit:
         return float(self.residual_weights.sum())
 
 
-def scale_of(name: str, bins: npt.NDArray[np.int32], weights: FloatArray, fewest: int = 200) -> Scale | None:
-    """Scale of a scalar's detector, or None where too few calls have a value or all have the same."""
+def scale_of(name: str, bins: npt.NDArray[np.int32], weights: FloatArray, *, resampled: bool = False) -> Scale | None:
+    """Scale of a scalar's detector, or None where too few calls have a value or all have the same.
+
+    A resample of calls that have a scale has one too.
+    """
     for series in (SERIES.index(option) for option in SCALARS[name]):
         given = bins[:, series] != MISSING
-        if given.mean() < 0.5 or weights[given].sum() < fewest:
+        if given.mean() < 0.5 or (not resampled and weights[given].sum() < LEAST_VALUES):
             continue
         seen, where = np.unique(bins[given, series], return_inverse=True)
-        if len(seen) > 1:
+        if len(seen) > 1 or resampled:
             return Scale(series, seen, np.bincount(where, weights[given]).astype(np.float64))
     return None
 
@@ -142,8 +157,7 @@ def fit(frame: Frame, features: Features, weights: FloatArray, like: Fit | None 
     pick = (features.cell >= 0) & (weights > 0)
     cell, kept = features.cell[pick], weights[pick]
     count, centres = cell_means(features.answers[pick], cell, kept, cells)
-    known = count >= FEWEST
-    sure = known[cell]
+    sure = (count >= FEWEST)[cell]
     residuals = topic_residuals(features.answers[pick], cell, kept)[sure] if len(cell) else features.answers[:0]
     inputs, kept = features.inputs[pick][sure], kept[sure]
     slope = _slope(inputs, residuals, kept)
@@ -152,7 +166,7 @@ def fit(frame: Frame, features: Features, weights: FloatArray, like: Fit | None 
     scales = {
         name: scale
         for name in (SCALARS if like is None else like.scales)
-        if (scale := scale_of(name, features.bins, weights, 200 if like is None else 1)) is not None
+        if (scale := scale_of(name, features.bins, weights, resampled=like is not None)) is not None
     }
     return Fit(
         max(float(weights[asked].sum()), 1.0),
@@ -161,12 +175,13 @@ def fit(frame: Frame, features: Features, weights: FloatArray, like: Fit | None 
         features.inputs[asked],
         share,
         centres,
-        known,
+        count,
         slope,
         residuals,
         kept,
         kept @ residuals / max(kept.sum(), 1e-9),
         scales,
+        kept.sum() >= LEAST_COMPARED if like is None else like.comparable,
     )
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
 
 from drift import codec
 from drift.bins import LOGS
@@ -47,6 +46,13 @@ Texts = tuple[str, str]
 """Excerpts of a call's input and output."""
 
 
+def _starts(ordered: npt.NDArray[Any]) -> IntArray:
+    """Where each run of equal values begins."""
+    changed = np.ones(len(ordered), dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=changed[1:])
+    return np.flatnonzero(changed)
+
+
 def _ranks(columns: Sequence[npt.NDArray[Any]]) -> tuple[IntArray, list[npt.NDArray[Any]]]:
     """One whole number for each combination of key columns, in their order, and the values each column can take.
 
@@ -55,8 +61,9 @@ def _ranks(columns: Sequence[npt.NDArray[Any]]) -> tuple[IntArray, list[npt.NDAr
     ranks, values = np.zeros((), np.int64), []
     for column in columns:
         if column.dtype.kind == "u":  # hashes: few values, far apart
-            known, place = np.unique(column, return_inverse=True)
-            place = place.reshape(column.shape)
+            ordered = np.sort(column, axis=None)
+            known = ordered[_starts(ordered)]
+            place = np.searchsorted(known, column)
         else:
             low, high = int(column.min()), int(column.max())
             known, place = np.arange(low, high + 1), column.astype(np.int64) - low
@@ -70,12 +77,13 @@ def _tally(kind: np.dtype[Any], columns: Sequence[npt.NDArray[Any]]) -> Table:
     if not columns[-1].size:
         return np.zeros(0, kind)
     ranks, values = _ranks(columns)
-    found, n = np.unique(ranks, return_counts=True)
-    table = np.zeros(len(found), kind)
-    places = np.unravel_index(found, [len(known) for known in values])
+    ranks = np.sort(ranks, axis=None)
+    starts = _starts(ranks)
+    table = np.zeros(len(starts), kind)
+    places = np.unravel_index(ranks[starts], [len(known) for known in values])
     for name, known, place in zip(_KEYS[kind], values, places, strict=True):
         table[name] = known[place]
-    table["n"] = n
+    table["n"] = np.diff(starts, append=len(ranks))
     return table
 
 
@@ -83,8 +91,7 @@ def _groups(columns: Sequence[npt.NDArray[Any]]) -> tuple[IntArray, IntArray]:
     """Order that brings rows of equal keys together, in the order of the keys, and where each key begins in it."""
     ranks, _ = _ranks(columns)
     order = np.argsort(ranks)
-    ranks = ranks[order]
-    return order, np.flatnonzero(np.concatenate([[True], ranks[1:] != ranks[:-1]]))
+    return order, _starts(ranks[order])
 
 
 def _fold(table: Table) -> Table:
@@ -129,14 +136,10 @@ def _cells(rows: Rows) -> Table:
     cells = np.zeros(len(starts), CELL)
     for key in _KEYS[CELL]:
         cells[key] = rows[key][order[starts]]
-    ends = np.append(starts, len(rows))
-    cells["n"] = np.diff(ends)
+    cells["n"] = np.diff(starts, append=len(rows))
     logs = np.where(rows["answered"] == 1, _LOG_LENGTHS[rows["bins"][:, OUTPUT_CHARS]], 0)
-    # A sparse product adds rows in place, which reduceat on columns does at a third of the speed.
-    chosen = scipy.sparse.csr_array((np.ones(len(rows), np.int64), order, ends), shape=(len(starts), len(rows)))
-    cells["features"] = (chosen @ rows["features"].reshape(len(rows), -1).astype(np.int64)).reshape(
-        -1, len(VIEWS), DIMENSIONS
-    )
+    features = rows["features"].reshape(len(rows), -1)[order].astype(np.int64)
+    cells["features"] = np.add.reduceat(features, starts, axis=0).reshape(cells["features"].shape)
     cells["length"] = np.add.reduceat(np.stack([logs, logs * logs], axis=1)[order], starts, axis=0)
     cells["flags"] = np.add.reduceat(rows["flags"][order], starts, axis=0, dtype=np.int64)
     return cells

@@ -73,7 +73,7 @@ class Panel:
         tilts = {}
         if frame.input_map.shape[1]:
             tilts["inputs"] = _inputs(fits, size)
-        if frame.answer_blocks and all(fit.compared >= 100 for fit in fits):
+        if frame.answer_blocks and fits[0].comparable:
             tilts["answers"] = _answers(frame, fits)
         for name in fits[0].scales:
             tilts[name] = _scalar(fits, name)

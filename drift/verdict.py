@@ -25,12 +25,14 @@ from drift.explain import (
     Markers,
     Moved,
     Newcomers,
+    along_answers,
     change_point,
     moved,
     nearest,
     newcomers,
 )
 from drift.history import History
+from drift.hold import UNEXPLAINED, unexplained
 from drift.mix import Split, split
 from drift.pane import Pane, Texts
 from drift.panel import KINDS, State
@@ -114,6 +116,7 @@ class SegmentState:
     rows: Rows = field(default_factory=lambda: np.zeros(0, ROW))
     texts: tuple[Texts, ...] = ()
     names: Mapping[int, str] = field(default_factory=dict)
+    held: bool = False
     calls: int = 0
     last: int = 0
 
@@ -137,6 +140,8 @@ class Alarm:
     topics: tuple[Moved, ...]
     newcomers: Newcomers | None
     split: Split | None
+    scores: FloatArray
+    held_back: bool
     samples: float
     rows: Rows
     texts: tuple[Texts, ...]
@@ -145,7 +150,10 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer for one kind: its strongest detector, or why there is no answer."""
+    """The answer for one kind: its strongest detector, or why there is no answer.
+
+    ``held_back`` says that answers moved too, but mostly because the questions did.
+    """
 
     kind: str
     answer: Answer
@@ -154,6 +162,7 @@ class Verdict:
     threshold: float
     effect: Effect | None
     reason: str = ""
+    held_back: bool = False
 
 
 def start(judge: Judge) -> SegmentState:
@@ -208,7 +217,8 @@ def _step(config: Judge, state: SegmentState, pane: Pane) -> tuple[SegmentState,
 
 def _exemplars(state: SegmentState, pane: Pane) -> SegmentState:
     rows = np.concatenate([state.rows, pane.sample.rows[:10]])[-EXEMPLARS:]
-    texts = (*state.texts, *pane.sample.texts[:10])[-EXEMPLARS:]
+    new = pane.sample.texts or (("", ""),) * len(pane.sample.rows)
+    texts = (*state.texts, *new[:10])[-EXEMPLARS:]
     used = {int(code) for code in np.unique(np.concatenate([rows["stratum"], rows["markers"].ravel()]))}
     used |= {event.before for event in state.markers.events} | {event.after for event in state.markers.events}
     used |= set(state.markers.usual.values())
@@ -218,6 +228,7 @@ def _exemplars(state: SegmentState, pane: Pane) -> SegmentState:
 
 def _raise(config: Judge, state: SegmentState, kind: str, pane: Pane) -> tuple[SegmentState, Alarm | None]:
     """An alarm of this kind if a detector is over its threshold and the effect since the change is over tolerance."""
+    state = replace(state, held=False) if kind == "model" else state
     over = {
         name: state.statistics[name] - config.thresholds[name][0]
         for name in config.baseline.panel.names
@@ -231,12 +242,19 @@ def _raise(config: Judge, state: SegmentState, kind: str, pane: Pane) -> tuple[S
         found = effect(config.baseline, config.layout, detector, sums)
         if found is None or found.size < config.tolerances[detector]:
             continue
+        if kind == "model" and _due_to_inputs(config, state, sums):
+            return replace(state, held=True), None
         alarm = _alarm(config, state, "firing", kind, detector, pane, found, point)
         way = direction(config.baseline, config.layout, detector, sums)
         latch = Latch(detector, pane.end, point.at, pane.tick, way)
         state = _reset(config, replace(state, latches={**state.latches, kind: latch}), kind)
         return state, alarm
     return state, None
+
+
+def _due_to_inputs(config: Judge, state: SegmentState, sums: FloatArray) -> bool:
+    """Whether inputs drifted first and account for most of what moved in the answers."""
+    return "data" in state.latches and unexplained(config.baseline, config.layout, sums) < UNEXPLAINED
 
 
 def _clear(config: Judge, state: SegmentState, kind: str, pane: Pane) -> tuple[SegmentState, Alarm | None]:
@@ -298,6 +316,10 @@ def _alarm(
     explainable = point is not None and detector in config.layout.scalars and kind != "data"
     since = state.history.since(point.bucket) if point and explainable else None
     parts = None if since is None else split(config.baseline, config.layout, detector, since)
+    scores = np.full(len(rows), np.nan)
+    if point is not None and detector == "answers":
+        way = direction(config.baseline, config.layout, detector, state.history.since(point.bucket))
+        scores = along_answers(config.baseline, way, rows)
     return Alarm(
         becomes,
         kind,
@@ -314,6 +336,8 @@ def _alarm(
         topics,
         new,
         parts,
+        scores,
+        state.held,
         found.samples if found else 0.0,
         rows,
         tuple(pair for pair, there in zip(state.texts, recent, strict=False) if there),
@@ -358,6 +382,7 @@ def _verdict(config: Judge, state: SegmentState, kind: str, names: list[str]) ->
         config.thresholds[detector][0],
         found,
         reason,
+        state.held and kind == "model",
     )
 
 
@@ -370,6 +395,8 @@ def _too_little(config: Judge, state: SegmentState, kind: str, recent: FloatArra
             f"only {recent[config.layout.compared] / asked * 100:.0f} % of recent answers can be compared: "
             "the others are to questions or of prompt versions that the baseline does not know"
         )
+    if kind == "data" and recent[config.layout.topics].sum() < LEAST_CALLS / 2:
+        return "hardly any recent call has an input"
     if kind == "output_length" and recent[config.layout.scalars["output_length"]][0] < LEAST_CALLS / 2:
         return "hardly any recent call has an output"
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,8 +15,9 @@ from drift.effects import Effect
 from drift.explain import MarkerEvent, Moved
 from drift.mix import Split
 from drift.pane import Texts
+from drift.phrases import Phrase, phrases
 from drift.verdict import Alarm, Judge
-from streams.wording import moment, what_drifted, what_explains, what_moved, what_preceded
+from streams.wording import moment, what_drifted, what_explains, what_moved, what_preceded, what_turned
 
 EXAMPLES = 5
 NEW_WORDS = 8
@@ -46,7 +48,9 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     explained: Json | None = None
     change_point: Json | None = None
     marker: Json | None = None
+    held_back: list[str] = []
     topics: list[Json] = []
+    ngrams: list[Json] = []
     examples: Json | None = None
     replay: str = ""
 
@@ -65,10 +69,12 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
     replay
         The command that gives this verdict again.
     """
+    if not any(map(any, alarm.texts)):  # rows without excerpts carry empty ones
+        alarm = replace(alarm, texts=())
     baseline = judge.baseline
     parts = (segment, alarm.kind, str(alarm.tick), baseline.id, baseline.pane.lens)
     alert_id = xxhash.xxh3_64_hexdigest("\x1f".join(parts).encode())
-    topics = _topics(judge, alarm)
+    topics, turns = _topics(judge, alarm), _turns(judge, alarm)
     marker = _marker(alarm.marker, alarm) if alarm.state == "firing" else None
     every = judge.budget.calls(judge.calls_a_day)
     point = alarm.point
@@ -80,7 +86,7 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
         {"app": app, "prompt_name": prompt} if prompt else {"app": app},
         alarm.kind,
         alarm.detector,
-        _sentence(segment, alarm, topics, marker),
+        _sentence(segment, alarm, topics, turns, marker),
         instant(alarm.at),
         instant(alarm.since),
         alarm.calls,
@@ -94,7 +100,9 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
         None if alarm.split is None else _split(alarm.split),
         None if point is None else {"at": instant(point.at), "low": instant(point.low), "high": instant(point.high)},
         None if marker is None else {k: v for k, v in marker.items() if k != "at_ms"},
+        ["model"] if alarm.held_back and alarm.kind == "data" else [],
         topics,
+        _ngrams(turns),
         _examples(judge, alarm) if alarm.state == "firing" else None,
         replay,
     )
@@ -105,7 +113,7 @@ def encode(record: Alert) -> bytes:
     return msgspec.json.encode(record)
 
 
-def _sentence(segment: str, alarm: Alarm, topics: list[Json], marker: Json | None) -> str:
+def _sentence(segment: str, alarm: Alarm, topics: list[Json], turns: Sequence[Phrase], marker: Json | None) -> str:
     if alarm.effect is None:
         return f"{segment}: {alarm.kind} {alarm.state}."
     if alarm.state == "resolved":
@@ -113,6 +121,8 @@ def _sentence(segment: str, alarm: Alarm, topics: list[Json], marker: Json | Non
     clauses = [f"Since {moment(alarm.since)} {what_drifted(segment, alarm.detector, alarm.effect)}"]
     if alarm.kind == "data" and (shift := what_moved(topics)):
         clauses.append(shift)
+    if turned := what_turned(turns):
+        clauses.append(turned)
     if alarm.split is not None:
         clauses.append(what_explains(alarm.split))
     clauses.append(what_preceded(marker))
@@ -134,6 +144,26 @@ def _effect(found: Effect) -> Json:
 def _split(parts: Split) -> Json:
     fields = {"mix": parts.mix, "conditional": parts.conditional, "low": parts.low, "high": parts.high}
     return {name: _rounded(value) for name, value in fields.items()}
+
+
+def _turns(judge: Judge, alarm: Alarm) -> tuple[Phrase, ...]:
+    """Phrases that came and went in sampled answers."""
+    if alarm.detector != "answers":
+        return ()
+    return phrases(judge.baseline.answers, [answered for _, answered in alarm.texts if answered])
+
+
+def _ngrams(turns: Sequence[Phrase]) -> list[Json]:
+    return [
+        {
+            "text": one.text,
+            "opening": one.opening,
+            "share_before": _rounded(one.before),
+            "share_now": _rounded(one.now),
+            "z": _rounded(one.z),
+        }
+        for one in turns
+    ]
 
 
 def _topics(judge: Judge, alarm: Alarm) -> list[Json]:
@@ -197,6 +227,11 @@ def _examples(judge: Judge, alarm: Alarm) -> Json | None:
     if not alarm.texts or not judge.baseline.examples:
         return None
     topics = _telling(judge, alarm)
+    if not np.isnan(alarm.scores).all():
+        order = np.argsort(-np.nan_to_num(alarm.scores, nan=-np.inf), kind="stable")
+        farthest = list(dict.fromkeys(alarm.texts[i] for i in order))[:EXAMPLES]
+        nearest = [pair for topic in topics for pair in _known(judge, topic)][:EXAMPLES]
+        return {"before": [_example(pair) for pair in nearest], "now": [_example(pair) for pair in farthest]}
     before = [pair for topic in topics for pair in _known(judge, topic)][:EXAMPLES]
     now = [pair for topic in topics for pair in list(dict.fromkeys(_of_topic(judge, alarm, topic)))[-2:]][:EXAMPLES]
     return {"before": [_example(pair) for pair in before], "now": [_example(pair) for pair in now]}

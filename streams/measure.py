@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -70,8 +70,9 @@ def joined(parts: Sequence[Measured]) -> Measured:
 
 
 def segment_of(record: Record) -> str:
-    """The stream of calls that is judged together: app and prompt name."""
-    return f"{record.app}/{record.prompt_name}" if record.prompt_name else record.app
+    """The stream of calls that is judged together: app and prompt name; shadow calls, which no user saw, apart."""
+    name = f"{record.app}/{record.prompt_name}" if record.prompt_name else record.app
+    return f"{name}#shadow" if record.variant == "shadow" else name
 
 
 class Meter:
@@ -119,14 +120,15 @@ class Meter:
         rows["topic"], rows["band"], rows["features"] = lens.see(vectors.inputs, vectors.outputs, vectors.formats)
         answered = np.array([bool(r.output) and not r.output.isspace() for r in records], dtype=bool)
         labels, names = _labels(records)
+        users = [r.user_id for r in records]
         for name, values in {
-            "key": [digest(f"{r.call_id}\0{r.event_time}") for r in records],
-            "call": [digest(r.call_id) for r in records],
+            "key": digests([f"{r.call_id}\0{r.event_time}" for r in records]),
+            "call": digests([r.call_id for r in records]),
             "content": [r.content for r in records],
             "at": [r.event_time for r in records],
             "stratum": labels[:, 0],
-            "user": [digest(r.user_id, self._salt) if r.user_id else 0 for r in records],
-            "asked": [digest(r.input, self._salt) for r in records],
+            "user": [code if name else 0 for name, code in zip(users, digests(users, self._salt), strict=True)],
+            "asked": digests([r.input for r in records], self._salt),
             "markers": labels[:, 1:],
             "answered": answered,
             "bins": _bins(records, answered),
@@ -137,9 +139,9 @@ class Meter:
         return Measured(rows, texts, names)
 
 
-def digest(text: str, seed: int = 0) -> int:
-    """XXH3-64 of a text, a lone surrogate included."""
-    return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"), seed)
+def digests(texts: Iterable[str], seed: int = 0) -> list[int]:
+    """XXH3-64 of each text, lone surrogates included."""
+    return [xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"), seed) for text in texts]
 
 
 _VARIANT_AND_MARKERS = attrgetter("variant", *MARKERS)
@@ -156,11 +158,12 @@ def _labels(records: Sequence[Record]) -> tuple[npt.NDArray[np.uint64], tuple[Na
 
 @lru_cache(maxsize=4096)
 def _coded(variant: str, *markers: str) -> tuple[tuple[int, ...], Names]:
-    stratum = f"{markers[_PROMPT_VERSION]}\x1f{variant}"
-    codes = [digest(name) or 1 if name else 0 for name in (stratum, *markers)]
-    return tuple(codes), {code: name for code, name in zip(codes, (stratum, *markers), strict=True) if name}
+    labels = (f"{markers[_PROMPT_VERSION]}\x1f{variant}", *markers)
+    codes = [code or 1 if name else 0 for name, code in zip(labels, digests(labels), strict=True)]
+    return tuple(codes), {code: name for name, code in zip(labels, codes, strict=True) if name}
 
 
+_NUMBERS = ("input_tokens", "output_tokens", "latency_ms", "ttft_ms", "cost_usd")
 _PROMPT_VERSION = MARKERS.index("prompt_version")
 
 assert SERIES == ("input_chars", "output_chars", "input_tokens", "output_tokens", "latency_ms", "ttft_ms", "cost_musd")
@@ -168,15 +171,11 @@ assert FLAGS == ("error", "truncated", "empty_output")
 
 
 def _bins(records: Sequence[Record], answered: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
-    columns: tuple[list[float | None], ...] = (
+    columns: list[Iterable[float | None]] = [
         [len(r.input) or None for r in records],
         [len(r.output) for r in records],
-        [r.input_tokens for r in records],
-        [r.output_tokens for r in records],
-        [r.latency_ms for r in records],
-        [r.ttft_ms for r in records],
-        [r.cost_usd for r in records],
-    )
+        *(map(attrgetter(name), records) for name in _NUMBERS),
+    ]
     # fromiter takes None for NaN, like np.array, at twice its speed
     values = np.stack([np.fromiter(column, np.float64, len(records)) for column in columns], axis=1)
     values[:, 6] *= 1e6

@@ -52,7 +52,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tick_s: Annotated[float, msgspec.Meta(ge=0.001, le=LONGEST_TICK_S)] = TICK_MS / 1000
     lateness_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_LATENESS_S)] = LATENESS_MS / 1000
     first: Annotated[int, msgspec.Meta(ge=200)] = 3000
-    clear_after: Annotated[int, msgspec.Meta(ge=100)] = CLEAR_AFTER
+    clear_after: Annotated[int, msgspec.Meta(ge=100, le=5000)] = CLEAR_AFTER
     tolerances: dict[str, Annotated[float, msgspec.Meta(ge=0)]] = {}
     texts: str = "full"
     salt: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from drift.effects import Effect
 from drift.mix import Split
+from drift.phrases import Phrase
 
 MOSTLY = 0.8
 """Share of a change from which one cause is said to account for it."""
@@ -87,6 +88,22 @@ def what_moved(topics: Sequence[Mapping[str, object]]) -> str:
             )
             parts.append(f"{word} {shares}")
     return ", ".join(parts)
+
+
+def what_turned(turns: Sequence[Phrase]) -> str:
+    """The phrases that came and went, how answers begin first."""
+    came = [one for one in turns if one.z > 0]
+    went = [one for one in turns if one.z < 0]
+    told = sorted(came, key=lambda one: not one.opening)[:1] + sorted(went, key=lambda one: not one.opening)[:1]
+    parts = []
+    for one in told:
+        verb = "begin with" if one.opening else "hold"
+        parts.append(f"{verb} “{_shown(one.text)}” ({percent(one.before)} → {percent(one.now)})")
+    return "answers now " + " and ".join(parts) if parts else ""
+
+
+def _shown(text: str) -> str:
+    return text.replace("\n", "⏎").strip() or "⏎"
 
 
 def what_explains(parts: Split) -> str:

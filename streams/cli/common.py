@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
@@ -142,7 +143,16 @@ class Reader:
     """
 
     def __init__(self, path: str, reading: Reading, out: Console) -> None:
-        """Prepare; nothing is opened before ``entries`` is read."""
+        """Prepare; nothing is opened before ``entries`` is read.
+
+        Raises
+        ------
+        SettingsError
+            Rejected lines would be appended to the file that is read.
+        """
+        kept = reading.dead_letters
+        if kept and Path(kept).exists() and Path(path).exists() and Path(kept).samefile(path):
+            raise SettingsError(f"--dead-letters {kept} is the file that is read: name another one")
         self.path, self.out = path, out
         self.letters = DeadLetters(reading.dead_letters, warn=lambda text: say(out, text, "yellow"))
         self.read = 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from importlib.metadata import version
+from typing import Any
 
 import click
 from threadpoolctl import threadpool_limits
@@ -29,6 +31,15 @@ class _Lazy(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OSError as error:  # click would end with 1 where a pipe breaks, which here means drift
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is not written again
+            if not isinstance(error, BrokenPipeError):
+                say(console(), f"driftline: {error}", "red")
+            ctx.exit(3)
+
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(version("driftline"), prog_name="driftline")
@@ -48,18 +59,16 @@ def main() -> None:
     """Run a command and turn errors into words and an exit status."""
     threadpool_limits(1)  # judging must not depend on the number of cores, and small matrices are faster so
     try:
-        cli.main(standalone_mode=False)
+        sys.exit(cli.main(prog_name="driftline", standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort:
         console().print("stopped")
         sys.exit(3)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(3)
     except DriftError as error:
         say(console(), f"driftline: {error}", "red")
         sys.exit(2)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+    except Exception:
+        traceback.print_exc()  # loud, but not with 1
+        sys.exit(3)

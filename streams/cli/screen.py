@@ -98,7 +98,9 @@ def verdict_table(segments: Sequence[Segment], most: int = 12) -> Table:
         for number, one in enumerate(segment.verdicts):
             share = f"{one.statistic:.1f} of {one.threshold:.1f}" if one.detector else ""
             effect = one.reason
-            if one.effect and not one.reason:
+            if one.held_back:
+                effect = "answers moved too, mostly explained by other questions"
+            elif one.effect and not one.reason:
                 effect = f"{one.effect.measure}: {_size(one.effect)}"
             table.add_row(name if number == 0 else "", one.kind, ANSWERS[one.answer], share, effect)
     if len(segments) > most:

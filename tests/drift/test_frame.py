@@ -66,15 +66,6 @@ def test_a_block_of_calls_holds_what_its_calls_hold_one_by_one():
     assert vector[layout.calls] == len(ROWS)
 
 
-def test_calls_of_a_shadow_variant_are_not_judged_with_the_others():
-    baseline = builders.baseline()
-    rows = ROWS.copy()
-    rows["stratum"][::2] = 99
-    block = Block(baseline, Layout.of(baseline), builders.pane(rows, names={99: "v1\x1fshadow"}), 1.0)
-    assert block.n == len(rows) // 2
-    assert block.vector[Layout.of(baseline).topics].sum() == len(rows) // 2
-
-
 def test_a_cell_mean_is_drawn_to_the_overall_mean_by_one_call():
     values, cell, weights = np.array([[1.0], [2.0], [6.0]]), np.array([0, 0, 2]), np.ones(3)
     count, mean = cell_means(values, cell, weights, 4)

@@ -6,10 +6,8 @@ from functools import cache
 import msgspec
 import pytest
 
-from drift import verdict
 from drift.budget import parse
-from drift.verdict import Judge
-from streams.alerts import Alert, alert, encode, instant
+from streams.alerts import Alert, encode, instant
 from streams.embedded import Options, Watch
 from tests.streams import traffic
 
@@ -31,7 +29,14 @@ REQUIRED = {
     "lens",
     "samples",
 }
-OPTIONAL = {"effect", "change_point", "marker", "topics", "examples", "replay"}
+OPTIONAL = {"effect", "change_point", "marker", "topics", "examples", "replay"} | {
+    "level",
+    "provisional",
+    "explained",
+    "held_back",
+    "ngrams",
+    "slices",
+}
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
@@ -150,10 +155,9 @@ def test_without_texts_no_word_of_a_call_is_in_a_record():
 
 @pytest.mark.parametrize("name", ["support-bot", "מסע 🚀", "[red]x[blue]", 'a"b\\c\n'])
 def test_any_segment_name_makes_a_record(name):
-    judge = Judge(traffic.baseline(), parse("30d"))
-    made = verdict.Alarm(
-        "firing", "model", "answers", 0, 10_000, 0, 10, 9.0, 8.0, None, None, None, (), None, 0.0, (), (), {}
-    )
-    document = msgspec.json.decode(encode(alert(judge, name, made, replay="")))
-    assert document["segment"] == {"app": name}
-    assert document["raised_at"] == "1970-01-01T00:00:10.000Z"
+    log = traffic.calls(1000, 1450, changed_from=1100, app=name, prompt_name="")
+    watched = Watch(traffic.meter(), Options(parse("200000 calls")), {name: traffic.baseline()})
+    alerts, _ = watched.feed(traffic.records(log))
+    one = msgspec.json.decode(encode([*alerts, *watched.finish()][0]))
+    assert one["segment"] == {"app": name}
+    assert name in one["sentence"]

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from functools import cache
 
 import pytest
 import xxhash
@@ -127,16 +128,22 @@ def _alerts(ticks):
     return made
 
 
+@cache
 def _log():
     return traffic.records(traffic.calls(1000, 1500, changed_from=1200))
 
 
-@settings(max_examples=12)
+@cache
+def _expected():
+    return _alerts(_ticks(_log(), 1000, 1))
+
+
+@settings(max_examples=10)
 @given(st.sampled_from([1, 7, 1000]), st.sampled_from([1, 3, 8]), st.integers(0, 2**32))
 def test_batches_order_and_partitions_change_no_alert_by_a_byte(batch, partitions, seed):
     found = _alerts(_ticks(_shuffled(_log(), seed), batch, partitions))
     assert len(found) >= 2
-    assert found == _alerts(_ticks(_log(), 1000, 1))
+    assert found == _expected()
 
 
 @settings(max_examples=6)

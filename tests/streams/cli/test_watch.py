@@ -188,6 +188,15 @@ def test_calls_that_come_too_late_are_counted_and_kept_with_the_remedy(driftline
     ]
 
 
+def test_rejected_lines_are_never_written_into_the_file_that_is_read(driftline, write):
+    path = write([b"bad", *good()])
+    before = path.read_bytes()
+    ran = driftline("watch", path, "--dead-letters", path)
+    assert ran.status == 2
+    assert "name another one" in ran.err
+    assert path.read_bytes() == before
+
+
 def test_an_empty_file_is_refused(driftline, baseline, write):
     ran = driftline("watch", write([]), "--baseline", baseline)
     assert ran.status == 2
@@ -329,6 +338,18 @@ def test_a_reader_that_goes_away_ends_the_command_without_a_traceback(baseline, 
         _, err = process.communicate()
     assert process.returncode == 3
     assert b"Traceback" not in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_for_alerts_ends_the_command_with_3(baseline, write):
+    path = write(drifting())
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run(
+            [COMMAND, "watch", path, "--baseline", baseline, "--json"], stdout=full, stderr=subprocess.PIPE
+        )
+    assert ran.returncode == 3
+    assert b"No space left" in ran.stderr
+    assert b"Traceback" not in ran.stderr
 
 
 def test_an_interrupt_tells_what_was_judged_so_far_and_ends_with_3(baseline):

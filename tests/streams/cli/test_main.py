@@ -1,0 +1,78 @@
+"""The command as a whole: help, exit statuses, and the page made of both."""
+
+import click
+import pytest
+
+from docs.make_cli import PAGE, page
+from drift.errors import SettingsError
+from streams.cli import main as program
+from tests.streams.cli.running import driftline
+
+__all__ = ["driftline"]
+
+COMMANDS = program.cli.list_commands(click.Context(program.cli))
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Lets the command end with this error."""
+
+    def failing(error):
+        def raises(**given):
+            raise error
+
+        monkeypatch.setattr(program.cli, "main", raises)
+
+    return failing
+
+
+def test_the_documented_help_is_what_the_commands_say():
+    assert PAGE.read_text() == page(), "run: python -m docs.make_cli"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_teaches(driftline, name):
+    for flag in ("--help", "-h"):
+        ran = driftline(name, flag)
+        assert ran.status == 0
+        assert ran.out.startswith(f"Usage: driftline {name}".encode())
+
+
+def test_help_names_every_command_and_the_exit_statuses(driftline):
+    ran = driftline("--help")
+    assert ran.status == 0
+    assert all(name.encode() in ran.out for name in COMMANDS)
+    assert b"1 drift found" in ran.out
+
+
+def test_the_status_that_a_command_asks_for_is_the_status(driftline, monkeypatch):
+    monkeypatch.setattr(program.cli, "invoke", lambda context: context.exit(1))
+    assert driftline("demo").status == 1
+
+
+def test_the_version_is_told(driftline):
+    assert driftline("--version").out.startswith(b"driftline, version ")
+
+
+@pytest.mark.parametrize("arguments", [("nonsense",), ("--nonsense",), ("watch",), ("watch", "a", "b")])
+def test_wrong_use_ends_with_2_and_points_to_help(driftline, arguments):
+    ran = driftline(*arguments)
+    assert ran.status == 2
+    assert "Try 'driftline" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (SettingsError("tick_s is [/red]"), 2, "driftline: tick_s is [/red]"),
+        (click.UsageError("no such thing"), 2, "no such thing"),
+        (click.Abort(), 3, "stopped"),
+        (RuntimeError("a defect"), 3, "RuntimeError: a defect"),
+    ],
+)
+def test_errors_become_words_and_a_status_that_never_claims_drift(driftline, failing, error, status, said):
+    failing(error)
+    ran = driftline("watch", "calls.jsonl")
+    assert ran.status == status
+    assert said in ran.err
+    assert ran.out == b""
