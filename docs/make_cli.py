@@ -1,4 +1,4 @@
-"""Writes docs/cli.md from the help of every command: ``python -m docs.make_cli``."""
+"""Writes docs/cli.md from the help of every command: ``python docs/make_cli.py``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WIDTH = 100
 
 HEAD = """# Command line
 
-What every command's `--help` says, written by `python -m docs.make_cli`.
+What every command's `--help` says, written by `python docs/make_cli.py`.
 """
 
 

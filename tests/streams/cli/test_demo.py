@@ -5,9 +5,6 @@ import pytest
 
 from streams.alerts import Alert
 from streams.simulate import injected
-from tests.streams.cli.running import driftline
-
-__all__ = ["driftline"]
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The ``driftline`` command run in this process, as a shell would see it."""
+"""The ``driftline`` command run in this process, as a shell would see it, and files to run it on."""
 
 import io
 import sys
@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import pytest
 
+from drift import baseline as baselines
 from streams.cli.main import main
+from tests.streams import traffic
 
 
 class Ran(NamedTuple):
@@ -42,3 +44,23 @@ def driftline(monkeypatch, capfdbinary, tmp_path):
         return run(monkeypatch, capfdbinary, *args, stdin=stdin)
 
     return driftline
+
+
+@pytest.fixture(scope="session")
+def normal(tmp_path_factory):
+    """A file that holds a baseline."""
+    path = tmp_path_factory.mktemp("baseline") / "normal.safetensors"
+    path.write_bytes(baselines.encode(traffic.baseline()))
+    return path
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes lines to a file, packed or not."""
+
+    def write(lines, pack=bytes):
+        path = tmp_path / "calls.jsonl"
+        path.write_bytes(pack(b"".join(line + b"\n" for line in lines)))
+        return path
+
+    return write
