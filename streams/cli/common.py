@@ -184,12 +184,12 @@ class Reader:
         """Sentences about what was not as it should be."""
         said = []
         if self._nameless:
-            said.append(f"{self._nameless:,} records have no call_id: made from line number and content")
+            said.append(f"records without call_id: {self._nameless:,}; made from line number and content")
         rejected = {reason: n for reason, n in self.letters.counts.items() if reason != "late"}
         if rejected:
             reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(rejected.items(), key=lambda item: -item[1]))
             first = f"; the first: {self._example.detail}" if self._example else ""
-            said.append(f"{sum(rejected.values()):,} lines rejected ({reasons}){first}")
+            said.append(f"rejected lines: {sum(rejected.values()):,} ({reasons}){first}")
         return said
 
     def _decode(self, line: Line) -> Record | Rejected:

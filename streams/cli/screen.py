@@ -133,6 +133,8 @@ def summarise(out: Console, watched: Watch, alerts: Sequence[Alert], said: Seque
     for sentence in said:
         say(out, sentence, "yellow")
     if watched.counts["late"]:
-        out.print(f"[yellow]{watched.counts['late']:,} calls came too late and were left out: raise --lateness[/]")
+        out.print(
+            f"[yellow]calls that came too late and were left out: {watched.counts['late']:,}; raise --lateness[/]"
+        )
     if watched.counts["duplicates"]:
-        out.print(f"[yellow]{watched.counts['duplicates']:,} repeated call_ids inside a tick were counted once[/]")
+        out.print(f"[yellow]repeated call_ids inside a tick, counted once: {watched.counts['duplicates']:,}[/]")

@@ -1,4 +1,4 @@
-"""``driftline watch`` from the outside: exit statuses, what is said, and what bad input leaves unharmed."""
+"""``driftline watch`` from the outside: exit statuses and what is said."""
 
 import gzip
 import os
