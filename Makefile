@@ -23,17 +23,18 @@ demo: install ## the main job on simulated traffic
 	$(BIN)/driftline demo
 
 test: $(VENV)/developing ## all tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-embedders: constraints.txt ## the tests of embedders that need torch, in an environment of their own
 	$(PYTHON) -m venv $(VENV)-embedders
 	$(VENV)-embedders/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,minilm]'
 	$(VENV)-embedders/bin/python -m pytest tests/models
 
-check: $(VENV)/developing ## lint, format, types
+check: $(VENV)/developing ## lint, format, types, import rules, generated docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_imports.py tests/streams/cli/test_main.py
 
 bench: $(VENV)/developing ## measurements, minutes
 	$(BIN)/python -m benchmarks.speed_models

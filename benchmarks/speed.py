@@ -37,7 +37,7 @@ from drift.fit import Features
 from drift.lens import Lens
 from drift.pane import Pane, decode, encode
 from drift.panel import Feed, Panel
-from drift.verdict import Judge
+from drift.state import Judge, start
 from models.ngrams import trigram_view
 from models.static import StaticEmbedder
 from streams.embedded import build_baseline
@@ -203,7 +203,7 @@ def judged(meter: Meter, baseline: Baseline, calls: int) -> None:
         return step
 
     def whole(repeat: int) -> None:
-        reduce(lambda state, pane: verdict.judge(judge, state, pane)[0], panes.pop(repeat), verdict.start(judge))
+        reduce(lambda state, pane: verdict.judge(judge, state, pane)[0], panes.pop(repeat), start(judge))
 
     panels = {name: replace(baseline.panel, tilts=tilts, rates={}) for name, tilts in groups(baseline.panel).items()}
     steps: dict[str, Step] = {"decode a pane": decoded, "sum it, in the baseline's coordinates": summed}

@@ -35,6 +35,9 @@ WELL_MEASURED = 12
 STEEP = 0.3
 """Least slope of that line, in nats of evidence a nat of run length: short runs may suggest a flatter one."""
 
+MOST_BLOCKS = 4000
+"""Blocks of a run, which is shorter where blocks are of few calls."""
+
 _TOGETHER = 50
 _CHUNK = 200
 
@@ -152,7 +155,7 @@ def calibrate(
 def _sizes(blocks: Sequence[int], length: int, rng: np.random.Generator) -> IntArray:
     """Sizes of a stream's blocks, drawn from the baseline's own; cut above 200 calls: more looks, not fewer."""
     given = np.minimum(np.asarray(blocks if len(blocks) else [10]), 200)
-    count = max(int(length / given.mean()), 150)
+    count = int(np.clip(length / given.mean(), 150, MOST_BLOCKS))
     return rng.choice(given, count).astype(np.int64)
 
 

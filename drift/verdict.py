@@ -1,151 +1,33 @@
-"""From evidence to answers: one state a segment, thresholds, tolerance, the latch, and the three answers.
+"""From evidence to answers: thresholds, tolerance, the latch, and the three answers.
 
 ``judge`` is pure: the same state and panes give the same state and alarms, live, in replay and in tests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from drift.baseline import Baseline
-from drift.block import Block, Layout, gather
-from drift.budget import Budget
-from drift.call import ROW, Rows
+from drift.alarm import Alarm, explained
+from drift.block import Block, gather
 from drift.detectors.memory import FloatArray
 from drift.effects import Effect, along, direction, effect
 from drift.errors import LensMismatchError
-from drift.explain import (
-    ChangePoint,
-    MarkerEvent,
-    Markers,
-    Moved,
-    Newcomers,
-    along_answers,
-    change_point,
-    moved,
-    nearest,
-    newcomers,
-)
-from drift.history import History
+from drift.explain import change_point
 from drift.hold import UNEXPLAINED, unexplained
-from drift.mix import Split, split
-from drift.pane import Pane, Texts
-from drift.panel import KINDS, State
+from drift.pane import Pane
+from drift.panel import KINDS
+from drift.state import CLEAR_AFTER, Judge, Latch, SegmentState, with_exemplars
 
 Answer = Literal["drift", "no_drift", "not_enough_data"]
-
-TOLERANCES: Mapping[str, float] = {
-    "topics": 0.03,
-    "inputs": 0.05,
-    "answers": 0.05,
-    "input_length": 0.05,
-    "output_length": 0.05,
-    "latency": 0.05,
-    "ttft": 0.05,
-    "cost": 0.05,
-    "error": 0.01,
-    "truncated": 0.01,
-    "empty_output": 0.01,
-}
-"""Drift that is too small to matter: total variation, standard deviations, relative change, share of calls."""
 
 LEAST_CALLS = 100
 """Calls judged before silence means anything."""
 
 LEAST_COMPARED = 0.3
 """Share of recent calls whose answers must be comparable for silence about the model to mean anything."""
-
-CLEAR_AFTER = 1024
-"""Calls that must be back inside tolerance, all together and their last quarter, before an alarm ends."""
-
-EXEMPLARS = 256
-"""Recent calls kept for examples, at most ten of a block."""
-
-
-@dataclass(frozen=True)
-class Judge:
-    """A baseline, a budget and tolerances: all that a verdict depends on besides the calls."""
-
-    baseline: Baseline
-    budget: Budget
-    tolerances: Mapping[str, float] = field(default_factory=lambda: TOLERANCES)
-    clear_after: int = CLEAR_AFTER
-
-    @cached_property
-    def layout(self) -> Layout:
-        """Layout of blocks."""
-        return Layout.of(self.baseline)
-
-    @cached_property
-    def thresholds(self) -> dict[str, tuple[float, float]]:
-        """Threshold and guaranteed threshold of each detector."""
-        return self.baseline.thresholds(self.budget)
-
-    @cached_property
-    def calls_a_day(self) -> float:
-        """The baseline's rate of calls."""
-        return self.baseline.calls_a_day
-
-
-@dataclass(frozen=True, slots=True)
-class Latch:
-    """An alarm that stands, and the direction in which it drifted."""
-
-    detector: str
-    raised_at: int
-    since: int
-    tick: int
-    way: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentState:
-    """All that is remembered of a segment."""
-
-    pending: Pane | None
-    detectors: State
-    history: History
-    markers: Markers
-    statistics: Mapping[str, float]
-    latches: Mapping[str, Latch] = field(default_factory=dict)
-    rows: Rows = field(default_factory=lambda: np.zeros(0, ROW))
-    texts: tuple[Texts, ...] = ()
-    names: Mapping[int, str] = field(default_factory=dict)
-    held: bool = False
-    calls: int = 0
-    last: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """A change of state of one kind of drift, with its evidence."""
-
-    state: Literal["firing", "resolved"]
-    kind: str
-    detector: str
-    tick: int
-    at: int
-    since: int
-    calls: int
-    statistic: float
-    threshold: float
-    effect: Effect | None
-    point: ChangePoint | None
-    marker: MarkerEvent | None
-    topics: tuple[Moved, ...]
-    newcomers: Newcomers | None
-    split: Split | None
-    scores: FloatArray
-    held_back: bool
-    samples: float
-    rows: Rows
-    texts: tuple[Texts, ...]
-    names: Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +45,6 @@ class Verdict:
     effect: Effect | None
     reason: str = ""
     held_back: bool = False
-
-
-def start(judge: Judge) -> SegmentState:
-    """State of a segment of which nothing was judged."""
-    return SegmentState(
-        None, judge.baseline.panel.start(), History.start(judge.layout.width), Markers.of(judge.baseline), {}
-    )
 
 
 def judge(config: Judge, state: SegmentState, tick: Pane) -> tuple[SegmentState, tuple[Alarm, ...]]:
@@ -193,9 +68,8 @@ def judge(config: Judge, state: SegmentState, tick: Pane) -> tuple[SegmentState,
 
 def _step(config: Judge, state: SegmentState, pane: Pane) -> tuple[SegmentState, tuple[Alarm, ...]]:
     baseline = config.baseline
-    elapsed = pane.end - (state.last or pane.tick)
     block = Block(baseline, config.layout, pane, 0.0)
-    block.weight = config.budget.weight(block.n, elapsed, config.calls_a_day)
+    block.weight = config.budget.weight(block.n, pane.end - pane.tick, config.calls_a_day)
     detectors, courses = baseline.panel.update(state.detectors, block.feed)
     statistics = {name: float(course[0, 0]) for name, course in courses.items()}
     state = replace(
@@ -205,25 +79,13 @@ def _step(config: Judge, state: SegmentState, pane: Pane) -> tuple[SegmentState,
         markers=state.markers.update(pane, state.calls),
         statistics=statistics,
         calls=state.calls + block.n,
-        last=pane.end,
     )
-    state = _exemplars(state, pane)
+    state = with_exemplars(state, pane)
     alarms: list[Alarm] = []
     for kind in dict.fromkeys(KINDS[name] for name in baseline.panel.names):
         state, alarm = (_clear if kind in state.latches else _raise)(config, state, kind, pane)
         alarms += [alarm] if alarm else []
     return state, tuple(alarms)
-
-
-def _exemplars(state: SegmentState, pane: Pane) -> SegmentState:
-    rows = np.concatenate([state.rows, pane.sample.rows[:10]])[-EXEMPLARS:]
-    new = pane.sample.texts or (("", ""),) * len(pane.sample.rows)
-    texts = (*state.texts, *new[:10])[-EXEMPLARS:]
-    used = {int(code) for code in np.unique(np.concatenate([rows["stratum"], rows["markers"].ravel()]))}
-    used |= {event.before for event in state.markers.events} | {event.after for event in state.markers.events}
-    used |= set(state.markers.usual.values())
-    names = {code: name for code, name in {**state.names, **pane.names}.items() if code in used}
-    return replace(state, rows=rows, texts=texts, names=names)
 
 
 def _raise(config: Judge, state: SegmentState, kind: str, pane: Pane) -> tuple[SegmentState, Alarm | None]:
@@ -244,7 +106,7 @@ def _raise(config: Judge, state: SegmentState, kind: str, pane: Pane) -> tuple[S
             continue
         if kind == "model" and _due_to_inputs(config, state, sums):
             return replace(state, held=True), None
-        alarm = _alarm(config, state, "firing", kind, detector, pane, found, point)
+        alarm = explained(config, state, "firing", kind, detector, pane, found, point)
         way = direction(config.baseline, config.layout, detector, sums)
         latch = Latch(detector, pane.end, point.at, pane.tick, way)
         state = _reset(config, replace(state, latches={**state.latches, kind: latch}), kind)
@@ -266,7 +128,7 @@ def _clear(config: Judge, state: SegmentState, kind: str, pane: Pane) -> tuple[S
         return state, None
     sums = state.history.since(state.history.reaching(config.clear_after, state.calls))
     found = effect(config.baseline, config.layout, latch.detector, sums)
-    alarm = _alarm(config, state, "resolved", kind, latch.detector, pane, found, None)
+    alarm = explained(config, state, "resolved", kind, latch.detector, pane, found, None)
     others = {name: one for name, one in state.latches.items() if name != kind}
     return _reset(config, replace(state, latches=others), kind), alarm
 
@@ -297,62 +159,6 @@ def _reset(config: Judge, state: SegmentState, kind: str) -> SegmentState:
         state,
         detectors={**state.detectors, **{name: fresh[name] for name in names}},
     )
-
-
-def _alarm(
-    config: Judge,
-    state: SegmentState,
-    becomes: Literal["firing", "resolved"],
-    kind: str,
-    detector: str,
-    pane: Pane,
-    found: Effect | None,
-    point: ChangePoint | None,
-) -> Alarm:
-    latch = state.latches.get(kind)
-    recent = state.rows["at"] >= point.at if point else np.zeros(len(state.rows), bool)
-    rows = state.rows[recent]
-    topics, new = _asked(config, state, point, rows) if point and kind == "data" else ((), None)
-    explainable = point is not None and detector in config.layout.scalars and kind != "data"
-    since = state.history.since(point.bucket) if point and explainable else None
-    parts = None if since is None else split(config.baseline, config.layout, detector, since)
-    scores = np.full(len(rows), np.nan)
-    if point is not None and detector == "answers":
-        way = direction(config.baseline, config.layout, detector, state.history.since(point.bucket))
-        scores = along_answers(config.baseline, way, rows)
-    return Alarm(
-        becomes,
-        kind,
-        detector,
-        latch.tick if latch else pane.tick,
-        pane.end,
-        point.at if point else (latch.since if latch else pane.tick),
-        state.calls,
-        state.statistics[detector],
-        config.thresholds[detector][0],
-        found,
-        point,
-        nearest(state.markers, point) if point else None,
-        topics,
-        new,
-        parts,
-        scores,
-        state.held,
-        found.samples if found else 0.0,
-        rows,
-        tuple(pair for pair, there in zip(state.texts, recent, strict=False) if there),
-        state.names,
-    )
-
-
-def _asked(
-    config: Judge, state: SegmentState, point: ChangePoint, rows: Rows
-) -> tuple[tuple[Moved, ...], Newcomers | None]:
-    """Which topics moved since a change point, and the sampled calls that the shift of the inputs is made of."""
-    since, layout = state.history.since(point.bucket), config.layout
-    counts = since[layout.topics]
-    shift = since[layout.inputs] / max(float(counts.sum()), 1.0) - config.baseline.fit.input_mean
-    return moved(config.baseline, counts), newcomers(config.baseline, shift, rows)
 
 
 def verdicts(config: Judge, state: SegmentState) -> tuple[Verdict, ...]:

@@ -11,12 +11,14 @@ import msgspec
 import numpy as np
 import xxhash
 
+from drift.alarm import Alarm
 from drift.effects import Effect
 from drift.explain import MarkerEvent, Moved
 from drift.mix import Split
 from drift.pane import Texts
 from drift.phrases import Phrase, phrases
-from drift.verdict import Alarm, Judge
+from drift.state import Judge
+from streams.measure import app_and_prompt
 from streams.wording import moment, what_drifted, what_explains, what_moved, what_preceded, what_turned
 
 EXAMPLES = 5
@@ -44,11 +46,11 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     baseline: str
     lens: str
     samples: Json
+    resolved_at: str = ""
     effect: Json | None = None
     explained: Json | None = None
     change_point: Json | None = None
     marker: Json | None = None
-    held_back: list[str] = []
     topics: list[Json] = []
     ngrams: list[Json] = []
     examples: Json | None = None
@@ -78,7 +80,7 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
     marker = _marker(alarm.marker, alarm) if alarm.state == "firing" else None
     every = judge.budget.calls(judge.calls_a_day)
     point = alarm.point
-    app, _, prompt = segment.partition("/")
+    app, prompt = app_and_prompt(segment)
     return Alert(
         f"{alert_id}-{alarm.state}",
         alert_id,
@@ -87,7 +89,7 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
         alarm.kind,
         alarm.detector,
         _sentence(segment, alarm, topics, turns, marker),
-        instant(alarm.at),
+        instant(alarm.raised_at),
         instant(alarm.since),
         alarm.calls,
         _rounded(alarm.statistic),
@@ -96,11 +98,11 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
         baseline.id,
         baseline.pane.lens,
         {"baseline": round(baseline.fit.size), "current": round(alarm.samples)},
+        instant(alarm.at) if alarm.state == "resolved" else "",
         None if alarm.effect is None else _effect(alarm.effect),
         None if alarm.split is None else _split(alarm.split),
         None if point is None else {"at": instant(point.at), "low": instant(point.low), "high": instant(point.high)},
         None if marker is None else {k: v for k, v in marker.items() if k != "at_ms"},
-        ["model"] if alarm.held_back and alarm.kind == "data" else [],
         topics,
         _ngrams(turns),
         _examples(judge, alarm) if alarm.state == "firing" else None,

@@ -15,7 +15,8 @@ from drift.budget import Budget
 from drift.errors import BaselineRefusedError
 from drift.lens import Lens
 from drift.pane import Pane
-from drift.verdict import Judge, SegmentState, Verdict
+from drift.state import CLEAR_AFTER, TOLERANCES, Judge, SegmentState, start
+from drift.verdict import Verdict
 from streams.alerts import Alert, alert
 from streams.judge import Gate
 from streams.measure import Meter, segment_of
@@ -28,6 +29,9 @@ FIRST = 3000
 FEWEST = 400
 """Calls of which at least a half can be a baseline for the other, where a file ends too soon."""
 
+SEGMENTS = 1000
+"""Segments that are watched at once; a baseline that was given always finds its own."""
+
 Progress = Callable[[str, float], None]
 
 
@@ -38,8 +42,9 @@ class Options:
     budget: Budget
     clock: Clock = field(default_factory=Clock)
     first: int = FIRST
-    tolerances: Mapping[str, float] = field(default_factory=lambda: verdict.TOLERANCES)
-    clear_after: int = verdict.CLEAR_AFTER
+    tolerances: Mapping[str, float] = field(default_factory=lambda: TOLERANCES)
+    clear_after: int = CLEAR_AFTER
+    segments: int = SEGMENTS
     force: bool = False
     source: str = ""
 
@@ -139,7 +144,9 @@ class Watch:
                 late.append(record)
                 continue
             segment = self._segment(segment_of(record))
-            if segment.judge:
+            if segment is None:
+                self.counts["beyond"] += 1
+            elif segment.judge:
                 ready.append(record)
             elif not segment.refused:
                 segment.waiting.append(record)
@@ -166,9 +173,12 @@ class Watch:
         assert judge is not None
         return judge.baseline.lens
 
-    def _segment(self, name: str) -> Segment:
+    def _segment(self, name: str) -> Segment | None:
+        """The segment of this name, None for a new one where there are as many as may be."""
         segment = self.segments.get(name)
         if segment is None:
+            if len(self.segments) >= self._options.segments and name not in self._known:
+                return None
             segment = self.segments[name] = Segment(name)
             if name in self._known:
                 self._start(segment, self._known[name])
@@ -177,7 +187,7 @@ class Watch:
     def _start(self, segment: Segment, made: Baseline) -> None:
         options = self._options
         segment.judge = Judge(made, options.budget, options.tolerances, options.clear_after)
-        segment.state = verdict.start(segment.judge)
+        segment.state = start(segment.judge)
 
     def _fill(self, segment: Segment, *, ended: bool = False) -> None:
         """Freeze the first whole ticks that reach the wanted number of calls, once they are complete."""

@@ -71,8 +71,15 @@ def joined(parts: Sequence[Measured]) -> Measured:
 
 def segment_of(record: Record) -> str:
     """The stream of calls that is judged together: app and prompt name; shadow calls, which no user saw, apart."""
-    name = f"{record.app}/{record.prompt_name}" if record.prompt_name else record.app
+    app = record.app.replace("%", "%25").replace("/", "%2F") if "/" in record.app or "%" in record.app else record.app
+    name = f"{app}/{record.prompt_name}" if record.prompt_name else app
     return f"{name}#shadow" if record.variant == "shadow" else name
+
+
+def app_and_prompt(segment: str) -> tuple[str, str]:
+    """App and prompt name of a segment, the prompt name empty where there is none."""
+    app, _, prompt = segment.partition("/")
+    return app.replace("%2F", "/").replace("%25", "%"), prompt
 
 
 class Meter:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
 
 from drift.budget import Budget, parse
 from drift.errors import SettingsError
-from drift.verdict import CLEAR_AFTER, TOLERANCES
+from drift.state import CLEAR_AFTER, TOLERANCES
+from streams.embedded import FIRST, SEGMENTS
 from streams.observe import LATENESS_MS, TICK_MS, Clock
 
 PREFIX = "DRIFTLINE_"
@@ -32,10 +33,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Folder or fsspec address where baselines and lenses live.
     embedder
         ``wordllama`` or ``sentence-transformers:<name or folder>``.
+    device, batch_size, half
+        Of a sentence transformer: where it runs, texts at once (halved when memory runs out), half precision on a GPU.
     tick_s, lateness_s
         Length of a tick; how far behind the newest call one may come.
     first
         Calls that become a baseline where none is given.
+    segments
+        Segments watched at once; the calls of others are counted only.
     clear_after
         Calls back inside tolerance after which an alarm ends.
     tolerances
@@ -49,9 +54,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     one_false_alarm_every: str = "200000 calls"
     store: str = "~/.driftline"
     embedder: str = "wordllama"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    batch_size: Annotated[int, msgspec.Meta(ge=1)] = 64
+    half: bool = False
     tick_s: Annotated[float, msgspec.Meta(ge=0.001, le=LONGEST_TICK_S)] = TICK_MS / 1000
     lateness_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_LATENESS_S)] = LATENESS_MS / 1000
-    first: Annotated[int, msgspec.Meta(ge=200)] = 3000
+    first: Annotated[int, msgspec.Meta(ge=200)] = FIRST
+    segments: Annotated[int, msgspec.Meta(ge=1)] = SEGMENTS
     clear_after: Annotated[int, msgspec.Meta(ge=100, le=5000)] = CLEAR_AFTER
     tolerances: dict[str, Annotated[float, msgspec.Meta(ge=0)]] = {}
     texts: str = "full"

@@ -14,10 +14,10 @@ from drift.errors import BaselineRefusedError, SettingsError, SourceError
 from drift.lens import Lens
 from drift.pane import Pane
 from streams.alerts import instant
-from streams.cli.card import baseline_card, described, finding, finding_lines, moved, next_command, say, table
-from streams.cli.common import Reading, console, emit, open_meter, read, reading_options
+from streams.cli.card import baseline_card, described, finding, finding_lines, moved, next_command, table
+from streams.cli.common import Reading, console, emit, open_meter, read, reading_options, say, settings_options
 from streams.cli.segments import Groups, Step, bars, chosen, first_ticks, grouped
-from streams.cli.stored import Instant, as_json, fitting, rough_pane, save, some_settings, whoami
+from streams.cli.stored import Instant, as_json, fitting, rough_pane, save, whoami
 from streams.embedded import build_baseline
 from streams.measure import Meter
 from streams.records import Record
@@ -52,7 +52,7 @@ def baseline() -> None:
 @click.option("--why", default="", metavar="TEXT", help="Why the tag is moved; kept with the move.")
 @as_json
 @reading_options
-@some_settings("store", "embedder", "one_false_alarm_every", "tick_s", "texts")
+@settings_options("store", "embedder", "one_false_alarm_every", "tick_s", "texts")
 def build(
     source: str,
     segments: tuple[str, ...],
@@ -134,7 +134,7 @@ def _each(groups: Groups, make: Callable[..., Baseline], out: Console) -> Iterat
 
 @baseline.command("list")
 @as_json
-@some_settings("store")
+@settings_options("store")
 def list_baselines(as_json: bool, settings: Settings) -> None:
     """List stored baselines.
 
@@ -160,7 +160,7 @@ def list_baselines(as_json: bool, settings: Settings) -> None:
 @baseline.command()
 @click.argument("name")
 @as_json
-@some_settings("store", "one_false_alarm_every")
+@settings_options("store", "one_false_alarm_every")
 def show(name: str, as_json: bool, settings: Settings) -> None:
     """Show the card of a baseline. NAME is an id, its first six or more digits, SEGMENT@TAG or a file.
 
@@ -178,7 +178,7 @@ def show(name: str, as_json: bool, settings: Settings) -> None:
 @click.option("--strict", is_flag=True, help="Exit 1 if there is any warning.")
 @as_json
 @reading_options
-@some_settings("store", "embedder", "tick_s")
+@settings_options("store", "embedder", "tick_s")
 def check(name: str, strict: bool, as_json: bool, reading: Reading, settings: Settings) -> None:
     """Say whether calls can serve as a baseline, or whether a stored one is sound.
 
@@ -218,7 +218,7 @@ def _panes(name: str, reading: Reading, settings: Settings, out: Console) -> Ite
 @click.option("--why", default="", metavar="TEXT", help="Why; kept with the move.")
 @click.option("--force", is_flag=True, help="Even if the baseline is of another segment.")
 @as_json
-@some_settings("store")
+@settings_options("store")
 def tag(name: str, target: str, by: str | None, why: str, force: bool, as_json: bool, settings: Settings) -> None:
     """Let SEGMENT@TAG name a stored baseline from now on. The move is recorded and can be read by 'baseline tags'.
 
@@ -242,7 +242,7 @@ def tag(name: str, target: str, by: str | None, why: str, force: bool, as_json: 
 @baseline.command()
 @click.argument("target", metavar="[SEGMENT@TAG]", required=False)
 @as_json
-@some_settings("store")
+@settings_options("store")
 def tags(target: str | None, as_json: bool, settings: Settings) -> None:
     """List tags as they stand, or every move of one.
 

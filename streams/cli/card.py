@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from drift.baseline import Baseline, check, repeats
 from drift.budget import Budget
@@ -21,12 +20,6 @@ from streams.wording import figure, moment, percent
 
 SHOWN = 8
 """Topics on a card, largest first."""
-
-
-def say(out: Console, *lines: str, style: str | None = None) -> None:
-    """Print lines as they are; what could steer a terminal is made visible."""
-    for line in lines:
-        out.print("".join(c if c.isprintable() else "�" for c in line), markup=False, style=style)
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:

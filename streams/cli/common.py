@@ -40,19 +40,22 @@ SETTINGS = {
 }
 
 
-def settings_options(function: Function) -> Function:
-    """Options that override the settings; passes ``settings``."""
+def settings_options(*names: str) -> Callable[[Function], Function]:
+    """Options for these settings and no others; passes ``settings``."""
 
-    @functools.wraps(function)
-    def wrapped(config: str | None, **given: Any) -> Any:
-        flags = {name: given.pop(name) for name in SETTINGS}
-        return function(settings=load(config, flags), **given)
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def wrapped(config: str | None, **given: Any) -> Any:
+            return function(settings=load(config, {name: given.pop(name) for name in names}), **given)
 
-    for name, (flag, text) in reversed(SETTINGS.items()):
-        default = getattr(Settings(), name)
-        help_text = f"{text}  [default: {default}; env: {PREFIX}{name.upper()}]"
-        wrapped = click.option(flag, name, type=type(default), default=None, help=help_text)(wrapped)
-    return click.option("--config", metavar="FILE", help=f"Settings, YAML.  [env: {PREFIX}CONFIG]")(wrapped)
+        for name in reversed(names):
+            flag, text = SETTINGS[name]
+            default = getattr(Settings(), name)
+            help_text = f"{text}  [default: {default}; env: {PREFIX}{name.upper()}]"
+            wrapped = click.option(flag, name, type=type(default), default=None, help=help_text)(wrapped)
+        return click.option("--config", metavar="FILE", help=f"Settings, YAML.  [env: {PREFIX}CONFIG]")(wrapped)
+
+    return decorate
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +109,10 @@ def plain(text: str) -> str:
     return _STEERING.sub("\ufffd", text)
 
 
-def say(out: Console, text: str, style: str = "") -> None:
-    """Print a sentence that may quote what callers sent: never as markup, never as control codes."""
-    out.print(plain(text), style=style, markup=False)
+def say(out: Console, *texts: str, style: str = "") -> None:
+    """Print lines that may quote what callers sent: never as markup, never as control codes."""
+    for text in texts:
+        out.print(plain(text), style=style, markup=False)
 
 
 def emit(value: Any) -> None:
@@ -119,8 +123,9 @@ def emit(value: Any) -> None:
 
 def open_meter(settings: Settings) -> Meter:
     """The embedder of the settings, ready to measure."""
+    tuned = {"device": settings.device, "batch_size": settings.batch_size, "half": settings.half}
     try:
-        embedder = load_embedder(settings.embedder)
+        embedder = load_embedder(settings.embedder, **(tuned if settings.embedder != "wordllama" else {}))
     except (ValueError, ImportError) as error:
         raise SettingsError(f"embedder: {error}") from error
     return Meter(embedder, excerpts=settings.texts == "full", salt=settings.salt)
@@ -154,7 +159,7 @@ class Reader:
         if kept and Path(kept).exists() and Path(path).exists() and Path(kept).samefile(path):
             raise SettingsError(f"--dead-letters {kept} is the file that is read: name another one")
         self.path, self.out = path, out
-        self.letters = DeadLetters(reading.dead_letters, warn=lambda text: say(out, text, "yellow"))
+        self.letters = DeadLetters(reading.dead_letters, warn=lambda text: say(out, text, style="yellow"))
         self.read = 0
         self._map = reading.field_map
         self._example: Rejected | None = None
@@ -236,7 +241,7 @@ def read(path: str, reading: Reading, out: Console) -> Iterator[Record]:
         for entry in reader.entries(advance):
             yield entry.record
     for sentence in reader.summary():
-        say(out, sentence, "yellow")
+        say(out, sentence, style="yellow")
 
 
 class bar:  # noqa: N801  # reads as a function: with bar(...) as ...

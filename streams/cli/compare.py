@@ -35,7 +35,7 @@ UNITS = {"cost_musd": "cost (millionths of a USD)", "latency_ms": "latency (ms)"
 @click.option("--fail-on", type=click.Choice(["drift"]), help="Exit 1 if any drift was found.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line for each aspect on standard output.")
 @reading_options
-@settings_options
+@settings_options("embedder")
 def compare(
     a: str, b: str, permutations: int, fail_on: str | None, as_json: bool, reading: Reading, settings: Settings
 ) -> None:

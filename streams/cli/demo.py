@@ -27,7 +27,7 @@ AFTERMATH = timedelta(days=1.5)
 @click.command()
 @click.option("--seed", default=0, show_default=True, help="Another seed, another three weeks.")
 @click.option("--json", "as_json", is_flag=True, help="Alert records as JSON lines on standard output.")
-@settings_options
+@settings_options("embedder", "one_false_alarm_every")
 def demo(seed: int, as_json: bool, settings: Settings) -> None:
     """Three weeks of a simulated support assistant, judged for real.
 
@@ -37,7 +37,9 @@ def demo(seed: int, as_json: bool, settings: Settings) -> None:
     out, started = console(), time.monotonic()
     out.print("[bold]Driftline demo[/]: three weeks of a simulated support assistant, judged by the real detectors\n")
     records = _records(seed)
-    options = Options(settings.budget, settings.clock, 3000, settings.all_tolerances, settings.clear_after)
+    options = Options(
+        settings.budget, settings.clock, tolerances=settings.all_tolerances, clear_after=settings.clear_after
+    )
     watched = Watch(open_meter(settings), options, warn=lambda text: out.print(text, style="dim", markup=False))
     alerts: list[Alert] = []
     with bar(out, "judging", len(records)) as (progress, task):

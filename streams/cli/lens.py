@@ -7,9 +7,9 @@ import click
 from drift import lens as lenses
 from drift.baseline import LEAST
 from drift.errors import SourceError
-from streams.cli.card import lens_card, lens_facts, say, table
-from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options
-from streams.cli.stored import as_json, save, some_settings
+from streams.cli.card import lens_card, lens_facts, table
+from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options, say, settings_options
+from streams.cli.stored import as_json, save
 from streams.settings import Settings
 from streams.store import Store
 
@@ -28,7 +28,7 @@ def lens() -> None:
 @click.option("-o", "--output", metavar="FILE", help="Write the lens to this file as well.")
 @as_json
 @reading_options
-@some_settings("store", "embedder")
+@settings_options("store", "embedder")
 def fit(source: str, output: str | None, as_json: bool, reading: Reading, settings: Settings) -> None:
     """Make a lens of all calls of a source and store it.
 
@@ -61,7 +61,7 @@ def fit(source: str, output: str | None, as_json: bool, reading: Reading, settin
 
 @lens.command("list")
 @as_json
-@some_settings("store")
+@settings_options("store")
 def list_lenses(as_json: bool, settings: Settings) -> None:
     """List stored lenses.
 
@@ -80,7 +80,7 @@ def list_lenses(as_json: bool, settings: Settings) -> None:
 @lens.command()
 @click.argument("name")
 @as_json
-@some_settings("store")
+@settings_options("store")
 def show(name: str, as_json: bool, settings: Settings) -> None:
     """Show a lens: embedder, topics, radii. NAME is an id, its first six or more digits, or a file.
 

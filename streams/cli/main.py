@@ -37,7 +37,7 @@ class _Lazy(click.Group):
         except OSError as error:  # click would end with 1 where a pipe breaks, which here means drift
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is not written again
             if not isinstance(error, BrokenPipeError):
-                say(console(), f"driftline: {error}", "red")
+                say(console(), f"driftline: {error}", style="red")
             ctx.exit(3)
 
 
@@ -67,7 +67,7 @@ def main() -> None:
         console().print("stopped")
         sys.exit(3)
     except DriftError as error:
-        say(console(), f"driftline: {error}", "red")
+        say(console(), f"driftline: {error}", style="red")
         sys.exit(2)
     except Exception:
         traceback.print_exc()  # loud, but not with 1

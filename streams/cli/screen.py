@@ -53,7 +53,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Tell something that a person should know."""
-        say(self.out, text, "dim")
+        say(self.out, text, style="dim")
 
     def consumed(self, done: int) -> None:
         """Bytes read so far."""
@@ -73,7 +73,7 @@ class Screen:
             say(
                 self.out,
                 f"{one.kind.replace('_', ' ')}: {one.sentence}",
-                "bold red" if one.state == "firing" else "green",
+                style="bold red" if one.state == "firing" else "green",
             )
 
     def show(self, watched: Watch) -> None:
@@ -131,10 +131,12 @@ def summarise(out: Console, watched: Watch, alerts: Sequence[Alert], said: Seque
     for one in alerts:
         say(out, f"  {'●' if one.state == 'firing' else '○'} {one.sentence}")
     for sentence in said:
-        say(out, sentence, "yellow")
+        say(out, sentence, style="yellow")
     if watched.counts["late"]:
         out.print(
             f"[yellow]calls that came too late and were left out: {watched.counts['late']:,}; raise --lateness[/]"
         )
+    if watched.counts["beyond"]:
+        out.print(f"[yellow]calls of further segments, left out: {watched.counts['beyond']:,}; raise `segments`[/]")
     if watched.counts["duplicates"]:
         out.print(f"[yellow]repeated call_ids inside a tick, counted once: {watched.counts['duplicates']:,}[/]")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import getpass
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +14,10 @@ from drift.errors import LensMismatchError, SourceError
 from drift.lens import Lens
 from drift.pane import Pane, merge
 from streams.aliases import epoch_ms
-from streams.cli.common import SETTINGS, Function
 from streams.embedded import measured_panes
 from streams.measure import Meter
 from streams.observe import Clock
 from streams.records import Record
-from streams.settings import PREFIX, Settings, load
-
-
-def some_settings(*names: str) -> Callable[[Function], Function]:
-    """Options for these settings and no others; passes ``settings``."""
-
-    def decorate(function: Function) -> Function:
-        @functools.wraps(function)
-        def wrapped(config: str | None, **given: Any) -> Any:
-            return function(settings=load(config, {name: given.pop(name) for name in names}), **given)
-
-        for name in reversed(names):
-            flag, text = SETTINGS[name]
-            default = getattr(Settings(), name)
-            help_text = f"{text}  [default: {default}; env: {PREFIX}{name.upper()}]"
-            wrapped = click.option(flag, name, type=type(default), default=None, help=help_text)(wrapped)
-        return click.option("--config", metavar="FILE", help=f"Settings, YAML.  [env: {PREFIX}CONFIG]")(wrapped)
-
-    return decorate
-
 
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
 

@@ -10,7 +10,17 @@ import click
 
 from drift.baseline import Baseline
 from drift.errors import LensMismatchError, SettingsError, SourceError
-from streams.cli.common import Entry, Reader, Reading, console, open_meter, reading_options, say, settings_options
+from streams.cli.common import (
+    SETTINGS,
+    Entry,
+    Reader,
+    Reading,
+    console,
+    open_meter,
+    reading_options,
+    say,
+    settings_options,
+)
 from streams.cli.screen import Screen, summarise
 from streams.embedded import Options, Watch
 from streams.measure import Meter
@@ -31,7 +41,7 @@ PATIENCE_S = 1.0
 @click.option("--fail-on", type=click.Choice(["drift"]), help="Exit 1 if any drift was found.")
 @click.option("--json", "as_json", is_flag=True, help="Alert records as JSON lines on standard output, nothing else.")
 @reading_options
-@settings_options
+@settings_options(*SETTINGS)
 def watch(
     source: str,
     names: tuple[str, ...],
@@ -61,6 +71,7 @@ def watch(
         first or settings.first,
         settings.all_tolerances,
         settings.clear_after,
+        settings.segments,
         force,
         source,
     )
@@ -83,7 +94,7 @@ def watch(
     ]
     summarise(out, watched, screen.alerts, reader.summary() + unseen, settings)
     if broken is not None:
-        say(out, f"driftline: {broken}", "red")
+        say(out, f"driftline: {broken}", style="red")
         sys.exit(3)
     if fail_on and any(one.state == "firing" for one in screen.alerts):
         sys.exit(1)

@@ -7,7 +7,8 @@ import pytest
 
 from drift.budget import Budget
 from drift.calibration import Calibration, Records, calibrate, first_passage, guaranteed, promised
-from drift.verdict import Judge, judge, start
+from drift.state import Judge, start
+from drift.verdict import judge
 from tests.drift import builders
 
 RUNS, LENGTH, SIZE = 20, 3000, 600

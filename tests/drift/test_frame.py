@@ -10,7 +10,8 @@ from drift.call import SERIES
 from drift.fit import Features
 from drift.frame import FEWEST, cell_means, frame, log_lengths, topic_residuals
 from drift.pane import Sums
-from drift.verdict import Judge, judge, start, verdicts
+from drift.state import Judge, start
+from drift.verdict import judge, verdicts
 from tests.drift import builders
 
 FRAME = builders.baseline().frame

@@ -12,7 +12,8 @@ from drift.errors import LensMismatchError
 from drift.fit import SCALARS
 from drift.history import History
 from drift.pane import decode, encode, merge
-from drift.verdict import EXEMPLARS, LEAST_CALLS, TOLERANCES, Judge, judge, start, verdicts
+from drift.state import EXEMPLARS, TOLERANCES, Judge, start
+from drift.verdict import LEAST_CALLS, judge, verdicts
 from tests.drift import builders
 
 CALM, CHANGE = 1200, 1200

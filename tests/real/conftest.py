@@ -12,9 +12,10 @@ import msgspec
 import pytest
 
 from drift import verdict
+from drift.alarm import Alarm
 from drift.baseline import Baseline
 from drift.budget import Budget
-from drift.verdict import Alarm, Judge
+from drift.state import Judge, start
 from models.base import load_embedder
 from streams.embedded import build_baseline, measured_panes
 from streams.measure import Meter
@@ -76,7 +77,7 @@ def judged(stream: Stream, meter: Meter) -> Callable[..., Judged]:
             known[baseline, seed] = build_baseline(meter, stream([f"n=3000 {baseline}"], seed), force=True)
         made = known[baseline, seed]
         judge = Judge(made, Budget(budget, "calls"))
-        state, alarms = verdict.start(judge), []
+        state, alarms = start(judge), []
         for pane in measured_panes(meter, made.lens, stream(current, seed + 1000), Clock(), 64):
             state, new = verdict.judge(judge, state, pane)
             alarms += new

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from drift.verdict import Alarm
+from drift.alarm import Alarm
 from streams.alerts import alert
 
 pytestmark = pytest.mark.real

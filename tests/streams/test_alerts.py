@@ -29,11 +29,10 @@ REQUIRED = {
     "lens",
     "samples",
 }
-OPTIONAL = {"effect", "change_point", "marker", "topics", "examples", "replay"} | {
+OPTIONAL = {"resolved_at", "effect", "change_point", "marker", "topics", "examples", "replay"} | {
     "level",
     "provisional",
     "explained",
-    "held_back",
     "ngrams",
     "slices",
 }

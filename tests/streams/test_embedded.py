@@ -162,10 +162,10 @@ def test_segments_are_judged_apart():
 
 
 def test_many_small_segments_are_each_without_an_answer():
-    made = traffic.calls(0, 3000)
+    made = traffic.calls(0, 900)
     watched, alerts, _ = run(traffic.records([{**call, "app": f"app{n}"} for n, call in enumerate(made)]), known=False)
     assert alerts == []
-    assert len(watched.segments) == 3000
+    assert len(watched.segments) == 900
     assert all(segment.verdicts == () for segment in watched.segments.values())
 
 
@@ -287,3 +287,11 @@ def test_memory_and_state_stop_growing_however_long_a_segment_runs():
     assert len(state.rows) <= 256
     assert len(state.names) <= 2_000
     assert np.isfinite(list(state.statistics.values())).all()
+
+
+def test_calls_of_segments_beyond_the_cap_are_counted_and_do_not_pile_up():
+    watched = Watch(traffic.meter(), Options(parse("20000 calls"), segments=2))
+    for number in range(4):
+        watched.feed(traffic.records(traffic.calls(0, 3, app=f"app-{number}")))
+    assert list(watched.segments) == ["app-0/answer", "app-1/answer"]
+    assert watched.counts["beyond"] == 6

@@ -13,7 +13,7 @@ from drift import pane as panes
 from drift import verdict
 from drift.budget import parse
 from drift.pane import merge
-from drift.verdict import Judge
+from drift.state import Judge, start
 from streams.alerts import alert, encode
 from streams.judge import Gate
 from streams.observe import Clock, Observer
@@ -121,7 +121,7 @@ def _ticks(log, batch, partitions):
 
 def _alerts(ticks):
     judge = Judge(traffic.baseline(), parse("200000 calls"))
-    state, made = verdict.start(judge), []
+    state, made = start(judge), []
     for pane in ticks:
         state, alarms = verdict.judge(judge, state, pane)
         made += [encode(alert(judge, pane.segment, alarm, replay="")) for alarm in alarms]

@@ -3,7 +3,7 @@
 import pytest
 
 from drift.errors import SettingsError
-from drift.verdict import TOLERANCES
+from drift.state import TOLERANCES
 from streams.settings import Settings, load
 
 
@@ -47,16 +47,20 @@ def test_every_setting_can_come_from_the_environment():
         "one_false_alarm_every": "30d",
         "store": "123",
         "embedder": "wordllama",
+        "device": "cpu",
+        "batch_size": "8",
+        "half": "true",
         "tick_s": "5",
         "lateness_s": "0",
         "first": "400",
+        "segments": "20",
         "clear_after": "200",
         "tolerances": "{topics: 0.1}",
         "texts": "none",
         "salt": "7",
     }
     settings = load(None, {}, {f"DRIFTLINE_{name.upper()}": text for name, text in given.items()})
-    assert settings == Settings("30d", "123", "wordllama", 5.0, 0.0, 400, 200, {"topics": 0.1}, "none", 7)
+    assert settings == Settings("30d", "123", "wordllama", "cpu", 8, True, 5.0, 0.0, 400, 20, 200, {"topics": 0.1}, "none", 7)
     assert given.keys() == set(Settings.__struct_fields__)
 
 

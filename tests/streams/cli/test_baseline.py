@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from drift import baseline as baselines
 from drift.errors import BaselineRefusedError, DriftError, LensMismatchError, SettingsError, SourceError
-from streams.cli.baseline import baseline
+from streams.cli.main import cli
 from streams.simulate import simulate
 from streams.store import Store
 
@@ -33,7 +33,7 @@ def write(path: Path, calls: Sequence[dict[str, Any]]) -> str:
 def call(address: str, *arguments: str, input: str | None = None) -> Result:
     """Run a command on a store; what people would read is in ``stderr``, what programs would in ``stdout``."""
     with threadpool_limits(1):
-        return CliRunner().invoke(baseline, arguments, input=input, env={"DRIFTLINE_STORE": address})
+        return CliRunner().invoke(cli, ["baseline", *arguments], input=input, env={"DRIFTLINE_STORE": address})
 
 
 def refusal(result: Result, kind: type[DriftError]) -> str:
@@ -112,7 +112,7 @@ def test_of_several_segments_those_too_small_are_skipped_with_a_word(tmp_path: P
     source = write(tmp_path / "mixed.jsonl", mixed)
     result = call(str(tmp_path), "build", source, "--json")
     assert json.loads(result.stdout)["segment"] == "support-bot/large"
-    assert "skipped: segment [red]bot[/]/small: a baseline needs at least 200 calls, got 20" in result.stderr
+    assert "skipped: segment [red]bot[%2F]/small: a baseline needs at least 200 calls, got 20" in result.stderr
     assert "choose one by --segment" in refusal(call(str(tmp_path), "build", source, "-o", "x"), SettingsError)
     unknown = call(str(tmp_path), "build", source, "--segment", "huge")
     assert "support-bot/large" in refusal(unknown, SourceError)

@@ -9,14 +9,14 @@ from threadpoolctl import threadpool_limits
 
 from drift import lens as lenses
 from drift.errors import SourceError
-from streams.cli.lens import lens
+from streams.cli.main import cli
 from streams.simulate import simulate
 from streams.store import Store
 
 
 def call(address: str, *arguments: str) -> Result:
     with threadpool_limits(1):
-        return CliRunner().invoke(lens, arguments, env={"DRIFTLINE_STORE": address})
+        return CliRunner().invoke(cli, ["lens", *arguments], env={"DRIFTLINE_STORE": address})
 
 
 def calls(path: Path, count: int) -> str:

@@ -1,0 +1,112 @@
+"""What a verdict depends on: the judge's configuration, and all that is remembered of a segment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from drift.baseline import Baseline
+from drift.block import Layout
+from drift.budget import Budget
+from drift.call import ROW, Rows
+from drift.detectors.memory import FloatArray
+from drift.explain import Markers
+from drift.history import History
+from drift.pane import Pane, Texts
+from drift.panel import State
+
+TOLERANCES: Mapping[str, float] = {
+    "topics": 0.03,
+    "inputs": 0.05,
+    "answers": 0.05,
+    "input_length": 0.05,
+    "output_length": 0.05,
+    "latency": 0.05,
+    "ttft": 0.05,
+    "cost": 0.05,
+    "error": 0.01,
+    "truncated": 0.01,
+    "empty_output": 0.01,
+}
+"""Drift that is too small to matter: total variation, standard deviations, relative change, share of calls."""
+
+CLEAR_AFTER = 1024
+"""Calls that must be back inside tolerance, all together and their last quarter, before an alarm ends."""
+
+EXEMPLARS = 256
+"""Recent calls kept for examples, at most ten of a block."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A baseline, a budget and tolerances: all that a verdict depends on besides the calls."""
+
+    baseline: Baseline
+    budget: Budget
+    tolerances: Mapping[str, float] = field(default_factory=lambda: TOLERANCES)
+    clear_after: int = CLEAR_AFTER
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Layout of blocks."""
+        return Layout.of(self.baseline)
+
+    @cached_property
+    def thresholds(self) -> dict[str, tuple[float, float]]:
+        """Threshold and guaranteed threshold of each detector."""
+        return self.baseline.thresholds(self.budget)
+
+    @cached_property
+    def calls_a_day(self) -> float:
+        """The baseline's rate of calls."""
+        return self.baseline.calls_a_day
+
+
+@dataclass(frozen=True, slots=True)
+class Latch:
+    """An alarm that stands, and the direction in which it drifted."""
+
+    detector: str
+    raised_at: int
+    since: int
+    tick: int
+    way: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentState:
+    """All that is remembered of a segment."""
+
+    pending: Pane | None
+    detectors: State
+    history: History
+    markers: Markers
+    statistics: Mapping[str, float]
+    latches: Mapping[str, Latch] = field(default_factory=dict)
+    rows: Rows = field(default_factory=lambda: np.zeros(0, ROW))
+    texts: tuple[Texts, ...] = ()
+    names: Mapping[int, str] = field(default_factory=dict)
+    held: bool = False
+    calls: int = 0
+
+
+def start(judge: Judge) -> SegmentState:
+    """State of a segment of which nothing was judged."""
+    return SegmentState(
+        None, judge.baseline.panel.start(), History.start(judge.layout.width), Markers.of(judge.baseline), {}
+    )
+
+
+def with_exemplars(state: SegmentState, pane: Pane) -> SegmentState:
+    """The state with up to ten calls of another block for examples, the oldest forgotten."""
+    rows = np.concatenate([state.rows, pane.sample.rows[:10]])[-EXEMPLARS:]
+    new = pane.sample.texts or (("", ""),) * len(pane.sample.rows)
+    texts = (*state.texts, *new[:10])[-EXEMPLARS:]
+    used = {int(code) for code in np.unique(np.concatenate([rows["stratum"], rows["markers"].ravel()]))}
+    used |= {event.before for event in state.markers.events} | {event.after for event in state.markers.events}
+    used |= set(state.markers.usual.values())
+    names = {code: name for code, name in {**state.names, **pane.names}.items() if code in used}
+    return replace(state, rows=rows, texts=texts, names=names)
