@@ -126,7 +126,7 @@ def open_meter(settings: Settings) -> Meter:
     tuned = {"device": settings.device, "batch_size": settings.batch_size, "half": settings.half}
     try:
         embedder = load_embedder(settings.embedder, **(tuned if settings.embedder != "wordllama" else {}))
-    except (ValueError, ImportError) as error:
+    except (ValueError, ImportError, OSError) as error:
         raise SettingsError(f"embedder: {error}") from error
     return Meter(embedder, excerpts=settings.texts == "full", salt=settings.salt)
 

@@ -60,7 +60,9 @@ def test_every_setting_can_come_from_the_environment():
         "salt": "7",
     }
     settings = load(None, {}, {f"DRIFTLINE_{name.upper()}": text for name, text in given.items()})
-    assert settings == Settings("30d", "123", "wordllama", "cpu", 8, True, 5.0, 0.0, 400, 20, 200, {"topics": 0.1}, "none", 7)
+    assert settings == Settings(
+        "30d", "123", "wordllama", "cpu", 8, True, 5.0, 0.0, 400, 20, 200, {"topics": 0.1}, "none", 7
+    )
     assert given.keys() == set(Settings.__struct_fields__)
 
 
