@@ -23,6 +23,7 @@ from drift.explain import (
 )
 from drift.mix import Split, split
 from drift.pane import Pane, Texts
+from drift.panel import KINDS
 from drift.state import Judge, SegmentState
 
 
@@ -32,6 +33,7 @@ class Alarm:
 
     state: Literal["firing", "resolved"]
     kind: str
+    question: str
     detector: str
     tick: int
     at: int
@@ -47,7 +49,6 @@ class Alarm:
     newcomers: Newcomers | None
     split: Split | None
     scores: FloatArray
-    samples: float
     rows: Rows
     texts: tuple[Texts, ...]
     names: Mapping[int, str]
@@ -57,54 +58,51 @@ def explained(
     config: Judge,
     state: SegmentState,
     becomes: Literal["firing", "resolved"],
-    kind: str,
+    question: str,
     detector: str,
     pane: Pane,
     found: Effect | None,
     point: ChangePoint | None,
 ) -> Alarm:
     """The evidence for an alarm of this kind that a detector raised (with its change point) or that ended (without)."""
-    latch = state.latches.get(kind)
+    latch, kind, layout = state.latches.get(question), KINDS[detector], config.layout
+    since = state.history.since(point.bucket) if point else None
     recent = state.rows["at"] >= point.at if point else np.zeros(len(state.rows), bool)
     rows = state.rows[recent]
-    topics, new = _asked(config, state, point, rows) if point and kind == "data" else ((), None)
-    explainable = point is not None and detector in config.layout.scalars and kind != "data"
-    since = state.history.since(point.bucket) if point and explainable else None
-    parts = None if since is None else split(config.baseline, config.layout, detector, since)
+    topics, new = _asked(config, since, rows) if since is not None and kind == "data" else ((), None)
+    parts = None
+    if since is not None and detector in layout.scalars and kind != "data":
+        parts = split(config.baseline, layout, detector, since)
     scores = np.full(len(rows), np.nan)
-    if point is not None and detector == "answers":
-        way = direction(config.baseline, config.layout, detector, state.history.since(point.bucket))
-        scores = along_answers(config.baseline, way, rows)
+    if since is not None and detector == "answers":
+        scores = along_answers(config.baseline, direction(config.baseline, layout, detector, since), rows)
     return Alarm(
-        becomes,
-        kind,
-        detector,
-        latch.tick if latch else pane.tick,
-        pane.end,
-        latch.raised_at if latch else pane.end,
-        point.at if point else (latch.since if latch else pane.tick),
-        state.calls,
-        state.statistics[detector],
-        config.thresholds[detector][0],
-        found,
-        point,
-        nearest(state.markers, point) if point else None,
-        topics,
-        new,
-        parts,
-        scores,
-        found.samples if found else 0.0,
-        rows,
-        tuple(pair for pair, there in zip(state.texts, recent, strict=False) if there),
-        state.names,
+        state=becomes,
+        kind=kind,
+        question=question,
+        detector=detector,
+        tick=latch.tick if latch else pane.tick,
+        at=pane.end,
+        raised_at=latch.raised_at if latch else pane.end,
+        since=point.at if point else (latch.since if latch else pane.tick),
+        calls=state.calls,
+        statistic=latch.statistic if latch else state.statistics[detector],
+        threshold=config.thresholds[detector][0],
+        effect=found,
+        point=point,
+        marker=nearest(state.markers, point) if point else None,
+        topics=topics,
+        newcomers=new,
+        split=parts,
+        scores=scores,
+        rows=rows,
+        texts=tuple(pair for pair, there in zip(state.texts, recent, strict=True) if there),
+        names=state.names,
     )
 
 
-def _asked(
-    config: Judge, state: SegmentState, point: ChangePoint, rows: Rows
-) -> tuple[tuple[Moved, ...], Newcomers | None]:
+def _asked(config: Judge, since: FloatArray, rows: Rows) -> tuple[tuple[Moved, ...], Newcomers | None]:
     """Which topics moved since a change point, and the sampled calls that the shift of the inputs is made of."""
-    since, layout = state.history.since(point.bucket), config.layout
-    counts = since[layout.topics]
-    shift = since[layout.inputs] / max(float(counts.sum()), 1.0) - config.baseline.fit.input_mean
+    counts = since[config.layout.topics]
+    shift = since[config.layout.inputs] / max(float(counts.sum()), 1.0) - config.baseline.fit.input_mean
     return moved(config.baseline, counts), newcomers(config.baseline, shift, rows)

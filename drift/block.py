@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,23 +23,27 @@ LONGEST_MS = 3_600_000
 """Event time after which a block is judged with fewer calls."""
 
 
-def gather(pending: Pane | None, tick: Pane) -> tuple[Pane | None, Pane | None]:
-    """What is still pending and the block that is ready, if one is, once another whole tick has closed."""
+def gather(pending: Pane | None, tick: Pane) -> tuple[Pane | None, tuple[Pane, ...]]:
+    """What is still pending and the blocks that are ready, once another whole tick has closed.
+
+    A block never reaches over an hour of silence: what waits is judged without the tick that follows it.
+    """
+    ready: tuple[Pane, ...] = ()
+    if pending is not None and tick.end - pending.tick > LONGEST_MS:
+        ready, pending = (pending,), None
     grown = tick if pending is None else merge([pending, tick])
     if grown.n >= LEAST or grown.end - grown.tick >= LONGEST_MS:
-        return None, grown
-    return grown, None
+        return None, (*ready, grown)
+    return grown, ready
 
 
-def sizes(ticks: list[Pane]) -> list[int]:
+def sizes(ticks: Iterable[Pane]) -> list[int]:
     """Calls in each block that these ticks form, given in order of time."""
-    made, n, since = [], 0, 0
+    made: list[int] = []
+    pending: Pane | None = None
     for tick in ticks:
-        since = tick.tick if n == 0 else since
-        n += tick.n
-        if n >= LEAST or tick.end - since >= LONGEST_MS:
-            made.append(n)
-            n = 0
+        pending, ready = gather(pending, tick)
+        made += [block.n for block in ready]
     return made
 
 

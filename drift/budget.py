@@ -22,6 +22,9 @@ _DAYS = {
 _TEXT = re.compile(r"\s*([\d_,.]+)\s*([a-z]+)\s*")
 _MS_A_DAY = 86_400_000
 
+LARGEST = 200
+"""Calls of a block that count as used up of a budget, and those of the largest block of a calibration."""
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -35,8 +38,12 @@ class Budget:
         return self.every if self.unit == "calls" else max(self.every * calls_a_day, 1.0)
 
     def weight(self, calls: int, elapsed_ms: int, calls_a_day: float) -> float:
-        """What a block uses up of the budget: its calls, or its time in calls at the baseline's rate."""
-        return float(calls) if self.unit == "calls" else max(elapsed_ms / _MS_A_DAY * calls_a_day, 1e-6)
+        """What a block uses up of the budget: its calls, or its time in calls at the baseline's rate.
+
+        At most ``LARGEST``, as calibrated: evidence starts at the log of it, and to count less errs on the safe side.
+        """
+        used = float(calls) if self.unit == "calls" else max(elapsed_ms / _MS_A_DAY * calls_a_day, 1e-6)
+        return min(used, float(LARGEST))
 
     def __str__(self) -> str:
         return f"{self.every:,.0f} calls" if self.unit == "calls" else f"{self.every:g} days"

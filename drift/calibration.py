@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
+from drift.budget import LARGEST
 from drift.detectors.memory import FloatArray
 from drift.fit import Features, Fit, fit
 from drift.frame import Frame, IntArray
@@ -153,8 +154,8 @@ def calibrate(
 
 
 def _sizes(blocks: Sequence[int], length: int, rng: np.random.Generator) -> IntArray:
-    """Sizes of a stream's blocks, drawn from the baseline's own; cut above 200 calls: more looks, not fewer."""
-    given = np.minimum(np.asarray(blocks if len(blocks) else [10]), 200)
+    """Sizes of a stream's blocks, drawn from the baseline's own; cut above ``LARGEST`` calls: more looks, not fewer."""
+    given = np.minimum(np.asarray(blocks if len(blocks) else [10]), LARGEST)
     count = int(np.clip(length / given.mean(), 150, MOST_BLOCKS))
     return rng.choice(given, count).astype(np.int64)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from drift.baseline import Baseline
 from drift.block import Layout
 from drift.detectors.memory import FloatArray
+from drift.distances.share_difference import share_difference
 
 Z = 1.96
 
@@ -27,6 +28,8 @@ class Effect:
         The difference as people read it, with its 95 % interval.
     baseline, current
         Both sides, where they are single numbers.
+    samples_baseline, samples
+        Calls on both sides.
     noise
         The size that no drift at all would show at this number of calls.
     """
@@ -37,6 +40,7 @@ class Effect:
     low: float
     high: float
     unit: str
+    samples_baseline: float
     samples: float
     noise: float
     baseline: float | None = None
@@ -79,14 +83,11 @@ def direction(baseline: Baseline, layout: Layout, detector: str, sums: FloatArra
 
 
 def along(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray, way: FloatArray) -> float:
-    """Smallest size along a direction that two standard errors admit: one number is better known than a vector."""
-    fit = baseline.fit
+    """Size along a direction: one number is better known than a vector."""
     if detector == "topics":
         counts = sums[layout.topics]
-        n = max(float(counts.sum()), 1.0)
-        return float(way @ (counts / n - fit.proportions) / 2 - Z / 2 * np.sqrt(1 / n + 1 / fit.size))
-    n, size = (sums[layout.topics].sum(), fit.size) if detector == "inputs" else (sums[layout.compared], fit.compared)
-    return float(way @ _mean(baseline, layout, detector, sums) - Z * np.sqrt(1 / max(n, 1.0) + 1 / size))
+        return float(way @ (counts / max(float(counts.sum()), 1.0) - baseline.fit.proportions) / 2)
+    return float(way @ _mean(baseline, layout, detector, sums))
 
 
 def _mean(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray) -> FloatArray:
@@ -107,7 +108,15 @@ def _mix(baseline: Baseline, counts: FloatArray) -> Effect | None:
     way = np.sign(share - p)
     error = float(np.sqrt(max((p @ way**2) - (p @ way) ** 2, 0.0) * per_call) / 2)
     return Effect(
-        "topic mix", size, size, max(size - Z * error, 0.0), min(size + Z * error, 1.0), "total variation", n, noise
+        "topic mix",
+        size,
+        size,
+        max(size - Z * error, 0.0),
+        min(size + Z * error, 1.0),
+        "total variation",
+        baseline.fit.size,
+        n,
+        noise,
     )
 
 
@@ -119,45 +128,51 @@ def _shift(measure: str, unit: str, centred: FloatArray, n: float, size: float) 
     error = float(np.sqrt(2 * d * noise**2 + 4 * max(square, 0.0) * noise))
     low, high = (float(np.sqrt(max(square + Z * way * error, 0.0))) for way in (-1, 1))
     found = float(np.sqrt(max(square, 0.0)))
-    return Effect(measure, found, found, low, high, unit, n, float(np.sqrt(d * noise)))
+    return Effect(measure, found, found, low, high, unit, size, n, float(np.sqrt(d * noise)))
 
 
 def _scalar(baseline: Baseline, detector: str, sums: FloatArray) -> Effect | None:
-    n, legendre_1, legendre_2, logs, squares = sums
+    """Change of the typical value, or of the spread where that is what the detector saw."""
+    n, logs, squares = float(sums[0]), float(sums[3]), float(sums[4])
     if n < 2:
         return None
-    mean, spread = baseline.fit.scales[detector].logs()
-    size = baseline.fit.scales[detector].n
+    (mean, spread), size = baseline.fit.scales[detector].logs(), baseline.fit.scales[detector].n
     current, current_spread = logs / n, float(np.sqrt(max(squares / n - (logs / n) ** 2, 1e-12)))
-    unit, scale = baseline.unit(detector), 1e-6 if baseline.unit(detector) == "USD" else 1.0
-    what = detector.replace("_", " ")
-    if abs(legendre_2) > 2 * abs(legendre_1):
-        ratio, error = current_spread / max(spread, 1e-6), float(np.sqrt(0.5 / n + 0.5 / size))
-        measure, before, now = f"spread of {what}", spread, current_spread
-        unit, change = "log " + unit, np.log(ratio)
-    else:
-        error = float(np.sqrt(current_spread**2 / n + spread**2 / size))
-        measure, change = f"typical {what}", current - mean
-        before, now = float(np.expm1(mean)) * scale, float(np.expm1(current)) * scale
+    moved = np.abs(sums[1:3] - n * baseline.panel.tilts[detector].mean[0])
+    unit, what = baseline.unit(detector), detector.replace("_", " ")
+    error = float(np.sqrt(current_spread**2 / n + spread**2 / size))
+    made = _relative(f"typical {what}", current - mean, error, unit, size, n)
+    scale = 1e-6 if unit == "USD" else 1.0
+    made = replace(made, baseline=float(np.expm1(mean)) * scale, current=float(np.expm1(current)) * scale)
+    if moved[1] <= 2 * moved[0]:
+        return made
+    ratio, error = current_spread / max(spread, 1e-6), float(np.sqrt(0.5 / n + 0.5 / size))
+    wider = _relative(f"spread of {what}", float(np.log(ratio)), error, f"log {unit}", size, n)
+    return replace(wider, baseline=spread, current=current_spread) if wider.size > made.size else made
+
+
+def _relative(measure: str, change: float, error: float, unit: str, size: float, n: float) -> Effect:
     low, estimate, high = (float(np.expm1(change + Z * way * error)) for way in (-1, 0, 1))
-    return Effect(measure, abs(estimate), estimate, low, high, unit, n, error, before, now)
+    true = float(np.sqrt(max(estimate**2 - error**2, 0.0)))
+    return Effect(measure, true, estimate, low, high, unit, size, n, error)
 
 
 def _rate(baseline: Baseline, detector: str, flagged: float, n: float) -> Effect | None:
     if n == 0:
         return None
     known = baseline.panel.rates[detector]
-    before, now = known.flagged / known.size, flagged / n
-    (low_0, high_0), (low_1, high_1) = _wilson(before, known.size), _wilson(now, n)
-    low = now - before - np.hypot(now - low_1, high_0 - before)
-    high = now - before + np.hypot(high_1 - now, before - low_0)
+    found = share_difference(known.flagged, known.size, round(flagged), round(n))
     error = float(np.sqrt(known.rate * (1 - known.rate) * (1 / n + 1 / known.size)))
-    name = f"share of calls: {detector.replace('_', ' ')}"
-    return Effect(name, abs(now - before), now - before, float(low), float(high), "points", n, error, before, now)
-
-
-def _wilson(rate: float, n: float) -> tuple[float, float]:
-    """Interval of a rate (Wilson 1927); two of them make Newcombe's interval (1998) of a difference."""
-    middle = (rate + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z / (1 + Z * Z / n) * np.sqrt(rate * (1 - rate) / n + Z * Z / (4 * n * n))
-    return float(middle - half), float(middle + half)
+    return Effect(
+        f"share of calls: {detector.replace('_', ' ')}",
+        float(np.sqrt(max(found.effect**2 - error**2, 0.0))),
+        found.effect,
+        found.low,
+        found.high,
+        "points",
+        known.size,
+        n,
+        error,
+        known.flagged / known.size,
+        flagged / n,
+    )

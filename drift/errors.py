@@ -8,6 +8,7 @@
     ├── BaselineRefusedError  calls cannot serve as a baseline (too few, too repetitive); may be forced where said
     ├── CorruptError          stored bytes are not what their name or format promises
     ├── SourceError           a file, stream or store cannot be read or written
+    │   └── BrokenOffError    a source was cut off or damaged while it was read
     ├── ShapeError            arrays do not fit: a wrong shape, a negative count, a NaN where a number is due
     └── EmptySampleError      a statistic was asked of no data, or of too little
 """
@@ -35,6 +36,10 @@ class CorruptError(DriftError):
 
 class SourceError(DriftError):
     """A source or a sink cannot be read or written."""
+
+
+class BrokenOffError(SourceError):
+    """A source was cut off or damaged while it was read."""
 
 
 class EmptySampleError(DriftError):

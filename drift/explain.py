@@ -26,6 +26,14 @@ SUPPORT = 2.0
 AWAY = 500
 """Calls after which a marker's value that comes back is news again."""
 
+RARE = 0.05
+"""Share of the baseline's calls below which a marker's value comes and goes without meaning."""
+
+MANY = 64
+"""Values of a marker that are remembered; one that has as many says nothing by another."""
+
+_ALWAYS = 1 << 62
+
 EVENTS = 32
 """Marker events that are remembered."""
 
@@ -44,7 +52,13 @@ class ChangePoint:
 
 
 def change_point(
-    baseline: Baseline, layout: Layout, history: History, detector: str, state: Memory | FloatArray, now: int
+    baseline: Baseline,
+    layout: Layout,
+    history: History,
+    detector: str,
+    state: Memory | FloatArray,
+    after: int,
+    now: int,
 ) -> ChangePoint:
     """Start that makes the past likeliest: likelihood ratio backwards from now of the change that the detector bets on.
 
@@ -52,11 +66,12 @@ def change_point(
     ----------
     state
         The detector's: of its memories (or ratios of a rate) the one that won most says what changed.
-    now
-        Calls judged so far.
+    after, now
+        Calls judged when the detector started, and so far: what lies before its start is another story.
     """
     gains = _gains(baseline, layout, detector, state, history.sums.astype(np.float64))
     ratios = np.cumsum(gains[::-1])[::-1]
+    ratios[:-1][history.calls[:-1] < after] = -np.inf
     bucket = int(np.argmax(ratios))
     likely = np.flatnonzero(ratios >= ratios[bucket] - SUPPORT)
     low, high = int(likely[0]), int(likely[-1])
@@ -75,7 +90,7 @@ def change_point(
 def _gains(
     baseline: Baseline, layout: Layout, detector: str, state: Memory | FloatArray, sums: FloatArray
 ) -> FloatArray:
-    """Log likelihood ratio of each row of sums for the change that the detector bets on."""
+    """Log likelihood ratio of each row of sums for the change that the detector saw: its bets, for topics unshrunk."""
     panel = baseline.panel
     if not isinstance(state, Memory):
         rate, flagged, n = panel.rates[detector].rate, sums[:, layout.flags[detector]], sums[:, layout.calls]
@@ -185,9 +200,13 @@ class Markers:
 
     @classmethod
     def of(cls, baseline: Baseline) -> Markers:
-        """The baseline's markers."""
+        """The baseline's markers; values that were rare in it are never news."""
         empty = cls(dict.fromkeys(MARKERS, 0), {name: {} for name in MARKERS})
-        return replace(empty.update(baseline.pane, -baseline.pane.n), events=())
+        made = replace(empty.update(baseline.pane, -baseline.pane.n), events=())
+        marks = baseline.pane.sums.marks
+        rare = {int(mark["value"]) for mark in marks[marks["n"] < RARE * baseline.pane.n]}
+        seen = {name: {v: _ALWAYS if v in rare else at for v, at in made.seen[name].items()} for name in MARKERS}
+        return replace(made, seen=seen)
 
     def update(self, block: Pane, calls: int) -> Markers:
         """What is known after another block, before which ``calls`` calls had been judged."""
@@ -202,11 +221,12 @@ class Markers:
                 continue
             known = seen[name]
             for value in (int(v) for v in here["value"]):
-                if calls - known.get(value, -AWAY) >= AWAY and (known or usual[name]):
+                news = calls - known.get(value, -AWAY) >= AWAY and (known or usual[name])
+                if news and len(known) < MANY:
                     events.append(MarkerEvent(name, usual[name], value, block.tick, calls))
-                known[value] = calls + block.n
+                known[value] = max(known.get(value, calls), calls + block.n)
             usual[name] = int(here["value"][np.argmax(here["n"])])
-            seen[name] = dict(sorted(known.items(), key=lambda item: (-item[1], item[0]))[:64])
+            seen[name] = dict(sorted(known.items(), key=lambda item: (-item[1], item[0]))[:MANY])
         return Markers(usual, seen, tuple(events[-EVENTS:]))
 
 

@@ -30,6 +30,21 @@ KINDS = {
 }
 """Which kind of drift each detector speaks of."""
 
+QUESTIONS = {
+    "topics": "data",
+    "inputs": "data",
+    "input_length": "data",
+    "answers": "model",
+    "output_length": "output_length",
+    "latency": "speed",
+    "ttft": "speed",
+    "cost": "cost",
+    "error": "error",
+    "truncated": "truncated",
+    "empty_output": "empty_output",
+}
+"""Which question each detector answers: an alarm stands for one, so that slow answers do not hide failing ones."""
+
 GIVEN_AWAY = 0.25
 """Share of the d / 2N nats a call that a bet could win from the baseline's own error, given away as slack."""
 

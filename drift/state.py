@@ -70,9 +70,11 @@ class Latch:
     """An alarm that stands, and the direction in which it drifted."""
 
     detector: str
+    statistic: float
     raised_at: int
     since: int
     tick: int
+    calls: int
     way: FloatArray
 
 
@@ -85,7 +87,8 @@ class SegmentState:
     history: History
     markers: Markers
     statistics: Mapping[str, float]
-    latches: Mapping[str, Latch] = field(default_factory=dict)
+    latches: Mapping[str, Latch] = field(default_factory=dict)  # by question
+    started: Mapping[str, int] = field(default_factory=dict)  # calls judged when a question's detectors started anew
     rows: Rows = field(default_factory=lambda: np.zeros(0, ROW))
     texts: tuple[Texts, ...] = ()
     names: Mapping[int, str] = field(default_factory=dict)

@@ -91,4 +91,4 @@ def test_blocks_are_whole_ticks_of_ten_calls_or_an_hour():
     rows = builders.calls(60, 97)
     assert sizes([builders.pane(rows[i : i + 4]) for i in range(0, 60, 4)]) == [12] * 5
     rows["at"] *= 1800
-    assert sizes([builders.pane(rows[i : i + 1]) for i in range(60)]) == [3] * 20
+    assert sizes([builders.pane(rows[i : i + 1]) for i in range(60)]) == [2] * 29

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drift.budget import Budget, parse
+from drift.budget import LARGEST, Budget, parse
 from drift.errors import SettingsError
 
 DAY_MS = 86_400_000
@@ -37,11 +37,17 @@ def test_a_budget_in_calls_reads_back_from_its_own_words(calls):
 
 
 @given(st.floats(0.1, 400), st.floats(1, 1e6))
-def test_a_budget_in_days_is_used_up_after_its_days_whatever_the_traffic(days, calls_a_day):
+def test_a_budget_in_days_is_used_up_by_time_whatever_the_traffic(days, calls_a_day):
     budget = Budget(days, "days")
-    assert budget.weight(3, int(days * DAY_MS), calls_a_day) == pytest.approx(
-        budget.calls(calls_a_day), rel=1e-3, abs=1
-    )
+    share = min(100 / budget.calls(calls_a_day), 1.0)
+    used = budget.weight(3, int(share * days * DAY_MS), calls_a_day)
+    assert used == pytest.approx(share * budget.calls(calls_a_day), rel=1e-3, abs=1)
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**10), st.floats(1, 1e6))
+def test_no_block_uses_up_more_than_was_calibrated(calls, elapsed_ms, calls_a_day):
+    for budget in (Budget(1000, "calls"), Budget(7, "days")):
+        assert 0 < budget.weight(calls, elapsed_ms, calls_a_day) <= LARGEST
 
 
 def test_a_budget_in_calls_is_used_up_by_calls_alone():

@@ -86,7 +86,7 @@ def test_a_change_of_length_is_relative_and_has_a_sign(longer, change):
         assert found.measure == "typical output length"
         assert found.estimate == pytest.approx(change, abs=0.05)
         assert found.current / found.baseline == pytest.approx(1 + change, abs=0.05)
-    assert found.size == abs(found.estimate)
+    assert found.size == pytest.approx(np.sqrt(max(found.estimate**2 - found.noise**2, 0)))
     assert found.low < change < found.high
 
 

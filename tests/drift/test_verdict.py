@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from drift import codec
+from drift.bins import MISSING
 from drift.budget import Budget
-from drift.call import FLAGS
+from drift.call import FLAGS, SERIES
 from drift.detectors.memory import Memory
 from drift.errors import LensMismatchError
 from drift.fit import SCALARS
@@ -197,3 +198,55 @@ def test_the_largest_state_of_detectors_and_history_stays_below_64_kilobytes():
     detectors = {name: Memory(*(rng.normal(size=shape) for shape in four)) for name, four in shapes.items()}
     state = replace(calm()[0], history=history, detectors=detectors)
     assert len(codec.pack(stored(state))) < 64 * 1024
+
+
+def test_drift_that_never_ends_is_told_once():
+    _, alarms = run(builders.calls(30_000, 151, longer=1.12))
+    assert [(one.state, one.kind) for one in alarms if one.kind == "output_length"] == [("firing", "output_length")]
+
+
+def test_what_was_before_an_alarm_ended_does_not_date_the_next():
+    rows = np.concatenate(
+        [
+            builders.calls(1500, 152, longer=1.5),
+            builders.calls(3500, 153, start=1500),
+            builders.calls(800, 154, start=5000, longer=1.5),
+        ]
+    )
+    _, alarms = run(rows)
+    told = [one for one in alarms if one.kind == "output_length"]
+    assert [one.state for one in told] == ["firing", "resolved", "firing"]
+    assert told[2].point is not None and told[2].point.calls >= told[1].calls
+
+
+def test_a_busy_tick_without_drift_is_no_evidence():
+    ticks = [builders.pane(builders.calls(4000, 160 + i, start=4000 * i)) for i in range(8)]
+    state, alarms = start(config()), []
+    for tick in ticks:
+        state, raised = judge(config(), state, tick)
+        alarms += raised
+    assert alarms == []
+    assert all(state.statistics[name] < config().thresholds[name][0] for name in config().baseline.panel.resampled)
+
+
+def test_a_quiet_night_is_no_evidence_whatever_the_budget():
+    night = 20_000
+    rows = np.concatenate([builders.calls(605, 171), builders.calls(500, 172, start=605 + night)])
+    _, alarms = run(rows, judged=Judge(builders.baseline(), Budget(1, "days")))
+    assert alarms == []
+
+
+def test_slow_answers_do_not_hide_failing_ones():
+    rows = builders.calls(2500, 173)
+    rows["bins"][:, SERIES.index("latency_ms")] += 40
+    rows["flags"][1500:, FLAGS.index("error")] = np.arange(1000) % 2
+    _, alarms = run(rows)
+    assert [one.detector for one in alarms if one.kind == "operational"] == ["latency", "error"]
+
+
+def test_a_measure_that_vanishes_is_no_silence():
+    rows = builders.calls(1500, 174)
+    rows["bins"][:, SERIES.index("latency_ms")] = MISSING
+    state, _ = run(rows)
+    found = {one.kind: one for one in verdicts(config(), state)}["operational"]
+    assert (found.answer, found.reason) == ("not_enough_data", "hardly any recent call has a value for latency")
