@@ -26,6 +26,9 @@ SUPPORT = 2.0
 AWAY = 500
 """Calls after which a marker's value that comes back is news again."""
 
+EARLIER = 256
+"""Calls by which a change may lie before the evidence last started anew: that start errs late, the search early."""
+
 RARE = 0.05
 """Share of the baseline's calls below which a marker's value comes and goes without meaning."""
 
@@ -69,6 +72,9 @@ def change_point(
     after, now
         Calls judged when the detector started, and so far: what lies before its start is another story.
     """
+    if isinstance(state, Memory):
+        evidence = int(state.age[0, np.argmax(state.log_e[0])])
+        after = max(after, now - evidence - EARLIER)
     gains = _gains(baseline, layout, detector, state, history.sums.astype(np.float64))
     ratios = np.cumsum(gains[::-1])[::-1]
     ratios[:-1][history.calls[:-1] < after] = -np.inf

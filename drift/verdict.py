@@ -204,8 +204,8 @@ def _too_little(config: Judge, state: SegmentState, kind: str, recent: FloatArra
     layout, asked = config.layout, max(recent[config.layout.calls], 1.0)
     if kind == "model" and recent[layout.compared] / asked < LEAST_COMPARED:
         return (
-            f"only {recent[layout.compared] / asked * 100:.0f} % of recent answers can be compared: "
-            "the others are to questions or of prompt versions that the baseline does not know"
+            f"only {recent[layout.compared] / asked * 100:.0f} % of recent answers can be compared with the baseline: "
+            "the others are of prompt versions or to questions that it hardly knows, or of growing topics"
         )
     if kind == "data" and recent[layout.topics].sum() < LEAST_CALLS / 2:
         return "hardly any recent call has an input"

@@ -18,11 +18,12 @@ from drift.mix import Split
 from drift.pane import Texts
 from drift.phrases import Phrase, phrases
 from drift.state import Judge
-from streams.measure import app_and_prompt
+from streams.measure import parts_of
 from streams.wording import moment, what_drifted, what_explains, what_moved, what_preceded, what_turned
 
 EXAMPLES = 5
 NEW_WORDS = 8
+PARTS = ("app", "prompt_name", "variant")
 
 Json = dict[str, Any]
 
@@ -45,9 +46,9 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     false_alarm: Json
     baseline: str
     lens: str
-    samples: Json
     resolved_at: str = ""
     effect: Json | None = None
+    samples: Json | None = None
     explained: Json | None = None
     change_point: Json | None = None
     marker: Json | None = None
@@ -69,44 +70,43 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
     Parameters
     ----------
     replay
-        The command that gives this verdict again.
+        The command that gives this verdict again, empty where there is none.
     """
     if not any(map(any, alarm.texts)):  # rows without excerpts carry empty ones
         alarm = replace(alarm, texts=())
     baseline = judge.baseline
-    parts = (segment, alarm.kind, str(alarm.tick), baseline.id, baseline.pane.lens)
+    parts = (segment, alarm.kind, alarm.question, str(alarm.tick), baseline.id, baseline.pane.lens)
     alert_id = xxhash.xxh3_64_hexdigest("\x1f".join(parts).encode())
     topics, turns = _topics(judge, alarm), _turns(judge, alarm)
     marker = _marker(alarm.marker, alarm) if alarm.state == "firing" else None
     every = judge.budget.calls(judge.calls_a_day)
-    point = alarm.point
-    app, prompt = app_and_prompt(segment)
+    point, found = alarm.point, alarm.effect
     return Alert(
-        f"{alert_id}-{alarm.state}",
-        alert_id,
-        alarm.state,
-        {"app": app, "prompt_name": prompt} if prompt else {"app": app},
-        alarm.kind,
-        alarm.detector,
-        _sentence(segment, alarm, topics, turns, marker),
-        instant(alarm.raised_at),
-        instant(alarm.since),
-        alarm.calls,
-        _rounded(alarm.statistic),
-        _rounded(alarm.threshold),
-        {"every_calls": round(every), "every": str(judge.budget)},
-        baseline.id,
-        baseline.pane.lens,
-        {"baseline": round(baseline.fit.size), "current": round(alarm.samples)},
-        instant(alarm.at) if alarm.state == "resolved" else "",
-        None if alarm.effect is None else _effect(alarm.effect),
-        None if alarm.split is None else _split(alarm.split),
-        None if point is None else {"at": instant(point.at), "low": instant(point.low), "high": instant(point.high)},
-        None if marker is None else {k: v for k, v in marker.items() if k != "at_ms"},
-        topics,
-        _ngrams(turns),
-        _examples(judge, alarm) if alarm.state == "firing" else None,
-        replay,
+        record_id=f"{alert_id}-{alarm.state}",
+        alert_id=alert_id,
+        state=alarm.state,
+        segment={name: part for name, part in zip(PARTS, parts_of(segment), strict=True) if part},
+        kind=alarm.kind,
+        detector=alarm.detector,
+        sentence=_sentence(segment, alarm, topics, turns, marker),
+        raised_at=instant(alarm.raised_at),
+        since=instant(alarm.since),
+        resolved_at=instant(alarm.at) if alarm.state == "resolved" else "",
+        calls_seen=alarm.calls,
+        statistic=_rounded(alarm.statistic),
+        threshold=_rounded(alarm.threshold),
+        false_alarm={"every_calls": round(every), "every": str(judge.budget)},
+        effect=None if found is None else _effect(found),
+        samples=None if found is None else _samples(found),
+        explained=None if alarm.split is None else _split(alarm.split),
+        change_point=None if point is None else {name: instant(getattr(point, name)) for name in ("at", "low", "high")},
+        marker=None if marker is None else {k: v for k, v in marker.items() if k != "at_ms"},
+        topics=topics,
+        ngrams=_ngrams(turns),
+        examples=_examples(judge, alarm) if alarm.state == "firing" else None,
+        baseline=baseline.id,
+        lens=baseline.pane.lens,
+        replay=replay,
     )
 
 
@@ -119,7 +119,7 @@ def _sentence(segment: str, alarm: Alarm, topics: list[Json], turns: Sequence[Ph
     if alarm.effect is None:
         return f"{segment}: {alarm.kind} {alarm.state}."
     if alarm.state == "resolved":
-        return f"{segment} is back to normal ({alarm.kind.replace('_', ' ')}) at {moment(alarm.at)}."
+        return f"{segment} is back to normal ({alarm.question.replace('_', ' ')}) at {moment(alarm.at)}."
     clauses = [f"Since {moment(alarm.since)} {what_drifted(segment, alarm.detector, alarm.effect)}"]
     if alarm.kind == "data" and (shift := what_moved(topics)):
         clauses.append(shift)
@@ -141,6 +141,10 @@ def _effect(found: Effect) -> Json:
         made |= {"baseline": _rounded(found.baseline), "current": _rounded(found.current)}
     difference = {"difference": found.estimate, "low": found.low, "high": found.high, "without_drift": found.noise}
     return made | {name: _rounded(value) for name, value in difference.items()} | {"unit": found.unit}
+
+
+def _samples(found: Effect) -> Json:
+    return {"baseline": round(found.samples_baseline), "current": round(found.samples)}
 
 
 def _split(parts: Split) -> Json:

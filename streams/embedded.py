@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from drift import baseline as baselines
 from drift import verdict
 from drift.baseline import Baseline
@@ -18,9 +20,9 @@ from drift.pane import Pane
 from drift.state import CLEAR_AFTER, TOLERANCES, Judge, SegmentState, start
 from drift.verdict import Verdict
 from streams.alerts import Alert, alert
-from streams.judge import Gate
+from streams.gate import Gate
 from streams.measure import Meter, segment_of
-from streams.observe import Clock, Observer
+from streams.observe import EVER, Clock, Observer
 from streams.records import Record
 
 FIRST = 3000
@@ -37,7 +39,7 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to judge: see ``Settings`` for their meaning to an operator."""
+    """How to judge: see ``Settings`` for their meaning to an operator; ``replay`` is the command that alerts carry."""
 
     budget: Budget
     clock: Clock = field(default_factory=Clock)
@@ -46,7 +48,7 @@ class Options:
     clear_after: int = CLEAR_AFTER
     segments: int = SEGMENTS
     force: bool = False
-    source: str = ""
+    replay: str = ""
 
 
 @dataclass(slots=True)
@@ -57,8 +59,12 @@ class Segment:
     waiting: list[Record] = field(default_factory=list)
     judge: Judge | None = None
     state: SegmentState | None = None
-    calls: int = 0
     refused: str = ""
+
+    @property
+    def calls(self) -> int:
+        """Calls that were judged."""
+        return self.state.calls if self.state else 0
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -70,9 +76,19 @@ def measured_panes(meter: Meter, lens: Lens, records: Sequence[Record], clock: C
     """Panes of calls that are all in time, each tick complete."""
     observer = Observer(meter, lambda segment: lens, clock, sample=size)
     for low in range(0, len(records), 1000):
-        observer.admit(records[low : low + 1000])
         observer.add(records[low : low + 1000])
     return observer.finish()
+
+
+def in_order(records: Iterable[Record]) -> list[Record]:
+    """Calls by event time, those of one instant by id and content: the same whatever order they came in."""
+    return sorted(records, key=lambda record: (record.event_time, record.call_id, record.content))
+
+
+def first_ticks(records: Iterable[Record], wanted: int, clock: Clock) -> int | None:
+    """End of the tick in which calls in any order reach the wanted number, None where there are fewer."""
+    times = sorted(record.event_time for record in records)
+    return clock.tick(times[wanted - 1]) + clock.tick_ms if len(times) >= wanted else None
 
 
 def build_baseline(
@@ -149,7 +165,7 @@ class Watch:
             elif segment.judge:
                 ready.append(record)
             elif not segment.refused:
-                segment.waiting.append(record)
+                segment.waiting.append(msgspec.structs.replace(record, context=(), attributes={}))  # never measured
         self.counts["calls"] += len(records) - len(late)
         self.counts["late"] += len(late)
         self._observer.add(ready)
@@ -164,7 +180,7 @@ class Watch:
         for segment in self.segments.values():
             if segment.judge is None and not segment.refused:
                 self._fill(segment, ended=True)
-        alerts = self._judge(self._observer.finish(), self._observer.newest + self._options.clock.tick_ms)
+        alerts = self._judge(self._observer.finish(), EVER)
         self.counts["duplicates"] += self._observer.duplicates
         return alerts
 
@@ -200,20 +216,11 @@ class Watch:
                 segment.refused = f"{count} call{'s' * (count != 1)}, too few to judge: at least {FEWEST} are needed"
                 return
             wanted = len(segment.waiting) // 2
-        records = sorted(segment.waiting, key=lambda record: (record.event_time, record.call_id, record.content))
-        end = self._end_of_first(records, wanted, ended)
-        if end is None:
+        end = first_ticks(segment.waiting, wanted, self._options.clock)
+        if end is None or not (ended or end <= self._observer.watermark):
             return
-        first = [record for record in records if record.event_time < end]
+        first = in_order(record for record in segment.waiting if record.event_time < end)
         self._freeze(segment, first, [record for record in segment.waiting if record.event_time >= end])
-
-    def _end_of_first(self, records: Sequence[Record], wanted: int, ended: bool) -> int | None:
-        """End of the tick in which the wanted number of calls is reached, None while it is open."""
-        if len(records) < wanted:
-            return None
-        clock = self._options.clock
-        end = clock.tick(records[wanted - 1].event_time) + clock.tick_ms
-        return end if ended or end <= self._observer.watermark else None
 
     def _freeze(self, segment: Segment, first: Sequence[Record], rest: list[Record]) -> None:
         options = self._options
@@ -242,10 +249,6 @@ class Watch:
             segment = self.segments[pane.segment]
             judge, state = segment.judge, segment.state
             assert judge is not None and state is not None
-            segment.calls += pane.n
             segment.state, alarms = verdict.judge(judge, state, pane)
-            alerts += [alert(judge, segment.name, alarm, replay=self._replay(judge)) for alarm in alarms]
+            alerts += [alert(judge, segment.name, alarm, replay=self._options.replay) for alarm in alarms]
         return alerts
-
-    def _replay(self, judge: Judge) -> str:
-        return f"driftline watch {self._options.source or '-'} --baseline {judge.baseline.id}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
+from urllib.parse import unquote
 
 import numpy as np
 import numpy.typing as npt
@@ -71,15 +72,24 @@ def joined(parts: Sequence[Measured]) -> Measured:
 
 def segment_of(record: Record) -> str:
     """The stream of calls that is judged together: app and prompt name; shadow calls, which no user saw, apart."""
-    app = record.app.replace("%", "%25").replace("/", "%2F") if "/" in record.app or "%" in record.app else record.app
-    name = f"{app}/{record.prompt_name}" if record.prompt_name else app
-    return f"{name}#shadow" if record.variant == "shadow" else name
+    return _segment(record.app, record.prompt_name, record.variant == "shadow")
 
 
-def app_and_prompt(segment: str) -> tuple[str, str]:
-    """App and prompt name of a segment, the prompt name empty where there is none."""
-    app, _, prompt = segment.partition("/")
-    return app.replace("%2F", "/").replace("%25", "%"), prompt
+@lru_cache(maxsize=4096)
+def _segment(app: str, prompt: str, shadow: bool) -> str:
+    name = _quoted(app).replace("/", "%2F") + (f"/{_quoted(prompt)}" if prompt else "")
+    return f"{name}#shadow" if shadow else name
+
+
+def _quoted(name: str) -> str:
+    return name.replace("%", "%25").replace("#", "%23")
+
+
+def parts_of(segment: str) -> tuple[str, str, str]:
+    """App, prompt name and variant (``shadow``, or none) of a segment; what there is none of is empty."""
+    name, _, variant = segment.partition("#")
+    app, _, prompt = name.partition("/")
+    return unquote(app), unquote(prompt), variant
 
 
 class Meter:
@@ -90,7 +100,8 @@ class Meter:
     excerpts
         Whether texts, cut to 400 characters, travel with sampled calls.
     salt
-        Seeds the hashes of users and inputs, so that they cannot be looked up elsewhere.
+        Seeds the hashes of users and inputs. Only a secret one keeps known users and texts from being guessed: 0, the
+        default, is no protection.
     """
 
     def __init__(self, embedder: Embedder, *, excerpts: bool = True, salt: int = 0) -> None:

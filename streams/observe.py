@@ -17,6 +17,9 @@ from streams.records import Record
 TICK_MS = 10_000
 LATENESS_MS = 300_000
 
+EVER = 2**63 - 1
+"""A watermark that no tick reaches beyond: the log has ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clock:
@@ -34,7 +37,9 @@ class Observer:
     """One partition's open ticks.
 
     A call is late, and left out, if its tick had ended before the newest event time that came before it, less the
-    allowed lateness: that is decided by the order of the log alone, never by batches.
+    allowed lateness: that is decided by the order of the log alone, never by batches. The newest event time is the
+    largest that two calls in a row have reached: one call of a wrong clock makes no other late. It waits in its own
+    tick until that closes.
 
     Parameters
     ----------
@@ -50,6 +55,7 @@ class Observer:
         """Start with nothing seen."""
         self.clock = clock or Clock()
         self.newest = 0
+        self._last = 0
         self.duplicates = 0
         self._meter, self._lens_of, self._sample = meter, lens_of, sample
         self._open: dict[tuple[int, str], list[Measured]] = {}
@@ -64,8 +70,9 @@ class Observer:
         if not records:
             return []
         at = np.array([record.event_time for record in records])
-        newest = np.maximum.accumulate(np.concatenate([[self.newest], at]))
-        self.newest = int(newest[-1])
+        reached = np.minimum(at, np.concatenate([[self._last], at[:-1]]))  # by two in a row
+        newest = np.maximum.accumulate(np.concatenate([[self.newest], reached]))
+        self.newest, self._last = int(newest[-1]), int(at[-1])
         ends = at - at % self.clock.tick_ms + self.clock.tick_ms
         return [bool(ok) for ok in ends > newest[:-1] - self.clock.lateness_ms]
 
@@ -104,7 +111,7 @@ class Observer:
 
     def finish(self) -> list[Pane]:
         """Panes of all ticks: the log has ended."""
-        return self.close(self.newest + 2 * self.clock.tick_ms)
+        return self.close(EVER)
 
     def _pane(self, tick: int, segment: str, parts: list[Measured]) -> Pane:
         calls = self._distinct(joined(parts))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 import yaml
@@ -48,7 +48,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     texts
         ``full``: excerpts of sampled calls travel with panes and alerts; ``none``: no text leaves the process.
     salt
-        Seeds the hashes of users and texts.
+        Seeds the hashes of users and texts that panes and baselines hold. With 0, the default, whoever reads them can
+        tell whether a user or text that they know is among them: that is no protection; a secret number is.
     """
 
     one_false_alarm_every: str = "200000 calls"
@@ -63,7 +64,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     segments: Annotated[int, msgspec.Meta(ge=1)] = SEGMENTS
     clear_after: Annotated[int, msgspec.Meta(ge=100, le=5000)] = CLEAR_AFTER
     tolerances: dict[str, Annotated[float, msgspec.Meta(ge=0)]] = {}
-    texts: str = "full"
+    texts: Literal["full", "none"] = "full"
     salt: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
 
     @property
@@ -139,10 +140,9 @@ def _checked(values: dict[str, Any]) -> Settings:
         for name, value in values.items():
             values[name] = msgspec.convert(value, types[name], strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{name} is {value!r}: {error}") from error
+        choices = f"; wanted: {' or '.join(get_args(types[name]))}" if get_origin(types[name]) is Literal else ""
+        raise SettingsError(f"{name} is {value!r}: {error}{choices}") from error
     settings = Settings(**values)
-    if settings.texts not in ("full", "none"):
-        raise SettingsError(f"texts must be 'full' or 'none', got {settings.texts!r}")
     if strange := settings.tolerances.keys() - TOLERANCES.keys():
         raise SettingsError(
             f"tolerances: unknown detector {', '.join(sorted(strange))}; known: {', '.join(TOLERANCES)}"

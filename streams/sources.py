@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple, cast
 import fsspec
 import zstandard
 
-from drift.errors import SourceError
+from drift.errors import BrokenOffError, SourceError
 
 MAX_LINE = (1 << 20) + 1
 """Longest line delivered whole: a byte more than a call record may have, so that a cut line is never taken for one."""
@@ -58,7 +58,9 @@ def lines(path: str, *, max_line: int = MAX_LINE, progress: Callable[[int], None
     Raises
     ------
     SourceError
-        The source cannot be opened; or it is cut off or damaged, after every complete line before the damage.
+        The source cannot be opened.
+    BrokenOffError
+        It is cut off or damaged, after every complete line before the damage.
     """
     number = 0
     with _opened(path) as stream:
@@ -69,7 +71,7 @@ def lines(path: str, *, max_line: int = MAX_LINE, progress: Callable[[int], None
                 yield line
         except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
             damage = f"{path} is cut off or damaged: {number} lines were read, then: {error}"
-            raise SourceError(f"{damage}; write or fetch it again") from error
+            raise BrokenOffError(f"{damage}; write or fetch it again") from error
         except UnicodeError as error:
             raise SourceError(f"{path} is UTF-16; convert it: iconv -f UTF-16 -t UTF-8") from error
 

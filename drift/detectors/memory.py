@@ -9,7 +9,7 @@ replicas, so that live judging (one replica) and calibration (many) are the same
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -33,12 +33,13 @@ class Memory:
     mass: FloatArray  # (R, M) decayed number of calls
     spread: FloatArray  # (R, M) decayed squared weights: variance of the mean is spread / mass**2
     log_e: FloatArray  # (R, M) evidence, natural log
+    age: FloatArray  # (R, M) calls since the evidence last started anew
 
 
 def start(replicas: int, width: int) -> Memory:
     """Memory of nothing."""
     shape = (replicas, len(MEMORIES))
-    return Memory(np.zeros((*shape, width)), np.zeros(shape), np.zeros(shape), np.full(shape, -np.inf))
+    return Memory(np.zeros((*shape, width)), np.zeros(shape), np.zeros(shape), np.full(shape, -np.inf), np.zeros(shape))
 
 
 def means(memory: Memory, size: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -68,23 +69,24 @@ def learn(
     total, mass, spread = memory.total, memory.mass, memory.spread
     bets = np.empty((*centred.shape[:2], len(MEMORIES), centred.shape[2]))
     for t in range(len(centred)):
-        bets[t] = bet(*means(Memory(total, mass, spread, memory.log_e), size))
+        bets[t] = bet(*means(replace(memory, total=total, mass=mass, spread=spread), size))
         step = np.minimum(1.0, 2 * calls[t][:, None] / (MEMORIES + calls[t][:, None]))
         total = total * (1 - step)[..., None] + step[..., None] * centred[t][:, None]
         mass = mass * (1 - step) + step * n[t][:, None]
         spread = spread * (1 - step) ** 2 + step**2 * n[t][:, None]
-    return Memory(total, mass, spread, memory.log_e), bets
+    return replace(memory, total=total, mass=mass, spread=spread), bets
 
 
-def accumulate(memory: Memory, gains: FloatArray, weight: FloatArray) -> tuple[Memory, FloatArray]:
+def accumulate(memory: Memory, gains: FloatArray, calls: FloatArray, weight: FloatArray) -> tuple[Memory, FloatArray]:
     """Evidence after T blocks, and its course, the mean over memories, natural log, shape ``(T, R)``."""
-    log_e, floor = memory.log_e, np.log(np.maximum(weight, 1e-12))
+    log_e, age, floor = memory.log_e, memory.age, np.log(np.maximum(weight, 1e-12))
     course = np.empty(weight.shape)
     for t in range(len(gains)):
+        age = np.where(log_e > floor[t][:, None], age, 0.0) + calls[t][:, None]
         log_e = np.maximum(log_e, floor[t][:, None]) + gains[t]
         top = log_e.max(axis=1)
         course[t] = top + np.log(np.exp(log_e - top[:, None]).mean(axis=1))
-    return Memory(memory.total, memory.mass, memory.spread, log_e), course
+    return replace(memory, log_e=log_e, age=age), course
 
 
 def shrink(square: FloatArray, noise: FloatArray, width: int) -> FloatArray:

@@ -67,7 +67,7 @@ class Tilt:
         centred = sums - n[..., None] * self.mean
         state, bets = learn(state, centred, n, calls, self.size, self.bet)
         gains = np.einsum("trd,trmd->trm", centred, bets) - n[..., None] * (self._price(bets) + self.slack)
-        return accumulate(state, gains, weight)
+        return accumulate(state, gains, calls, weight)
 
     def bet(self, mean: FloatArray, noise: FloatArray) -> FloatArray:
         """The direction bet on for a mean ``(R, M, d)``: nothing in blocks of coordinates where it may be noise."""

@@ -51,7 +51,7 @@ class Topics:
 
         state, bets = learn(state, counts - n[..., None] * self.proportions, n, calls, self.size, bet)
         gains = np.einsum("trk,trmk->trm", counts, bets) - n[..., None] * self.slack
-        return *accumulate(state, gains, weight), np.stack(grown)
+        return *accumulate(state, gains, calls, weight), np.stack(grown)
 
     def _bet(self, mean: FloatArray, noise: FloatArray) -> FloatArray:
         p = self.proportions[:, None]

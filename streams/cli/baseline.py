@@ -15,10 +15,10 @@ from drift.lens import Lens
 from drift.pane import Pane
 from streams.alerts import instant
 from streams.cli.card import baseline_card, described, finding, finding_lines, moved, next_command, table
-from streams.cli.common import Reading, console, emit, open_meter, read, reading_options, say, settings_options
-from streams.cli.segments import Groups, Step, bars, chosen, first_ticks, grouped
-from streams.cli.stored import Instant, as_json, fitting, rough_pane, save, whoami
-from streams.embedded import build_baseline
+from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options, say, settings_options
+from streams.cli.segments import Groups, chosen, first_calls, grouped
+from streams.cli.stored import Instant, as_json, require_embedder, rough_pane, save, whoami
+from streams.embedded import Progress, build_baseline
 from streams.measure import Meter
 from streams.records import Record
 from streams.settings import Settings
@@ -85,8 +85,8 @@ def build(
     lens = _lens(lens_name, store, meter)
     facts = {"source": source} | ({"first": first} if first else {})
 
-    def make(records: Sequence[Record], progress: Step) -> Baseline:
-        taken = first_ticks(records, first, settings.clock) if first else records
+    def make(records: Sequence[Record], progress: Progress) -> Baseline:
+        taken = first_calls(records, first, settings.clock) if first else records
         return build_baseline(
             meter, taken, lens=lens, clock=settings.clock, force=force, facts=facts, progress=progress
         )
@@ -106,7 +106,11 @@ def build(
 def _lens(name: str | None, store: Store, meter: Meter) -> Lens | None:
     if name is None:
         return None
-    return meter.default_lens() if name == "default" else fitting(store.lens(name), meter)
+    if name == "default":
+        return meter.default_lens()
+    lens = store.lens(name)
+    require_embedder(meter, lens, f"lens {lens.id}")
+    return lens
 
 
 def _each(groups: Groups, make: Callable[..., Baseline], out: Console) -> Iterator[Baseline]:
@@ -120,7 +124,7 @@ def _each(groups: Groups, make: Callable[..., Baseline], out: Console) -> Iterat
     refusals = []
     for name, records in groups.items():
         try:
-            with bars(out, name) as step:
+            with bar(out, 1.0, f"{name}: ") as step:
                 made = make(records, step)
         except BaselineRefusedError as refused:
             refusals.append(refused)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import json
 import re
+import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ import click
 import msgspec
 import xxhash
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from drift.errors import SettingsError, SourceError
 from models.base import load_embedder
@@ -36,6 +37,7 @@ SETTINGS = {
     "one_false_alarm_every": ("--one-false-alarm-every", "False-alarm budget of a segment: '30d' or '200000 calls'."),
     "tick_s": ("--tick", "Seconds of event time that are summed up together."),
     "lateness_s": ("--lateness", "Seconds by which a call may come behind the newest one."),
+    "first": ("--first", "Without a baseline: calls of a segment that become it."),
     "texts": ("--texts", "full: excerpts of sampled calls are kept for examples; none: no text is."),
 }
 
@@ -56,6 +58,23 @@ def settings_options(*names: str) -> Callable[[Function], Function]:
         return click.option("--config", metavar="FILE", help=f"Settings, YAML.  [env: {PREFIX}CONFIG]")(wrapped)
 
     return decorate
+
+
+def spelled(settings: Settings, always: Collection[str]) -> tuple[list[str], list[str]]:
+    """Settings that differ from the defaults, and some in any case: as variables, and as flags where there is one.
+
+    The salt is left out: it is a secret, and no verdict depends on it.
+    """
+    variables, flags = [], []
+    for name, value in msgspec.structs.asdict(settings).items():
+        if name == "salt" or (value == getattr(Settings(), name) and name not in always):
+            continue
+        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        if name in SETTINGS:
+            flags += [SETTINGS[name][0], text]
+        else:
+            variables.append(f"{PREFIX}{name.upper()}={shlex.quote(text)}")
+    return variables, flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,27 +255,20 @@ def _fields(sample: bytes) -> str:
 def read(path: str, reading: Reading, out: Console) -> Iterator[Record]:
     """Records of a source, with a progress bar on a terminal and a word about rejected lines at the end."""
     reader = Reader(path, reading, out)
-    with bar(out, "reading", sources.size(path)) as (progress, task):
-        advance = None if progress is None else lambda done: progress.update(task, completed=done)
-        for entry in reader.entries(advance):
+    with bar(out, sources.size(path)) as step:
+        for entry in reader.entries(lambda done: step("reading", done)):
             yield entry.record
     for sentence in reader.summary():
         say(out, sentence, style="yellow")
 
 
-class bar:  # noqa: N801  # reads as a function: with bar(...) as ...
-    """A progress bar on a terminal, nothing elsewhere."""
-
-    def __init__(self, out: Console, what: str, total: float | None) -> None:
-        """Prepare it."""
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-        self.progress = Progress(*columns, TimeRemainingColumn(), console=out, transient=True)
-        self.task = self.progress.add_task(what, total=total)
-        self.shown = self.progress if out.is_terminal else nullcontext()
-
-    def __enter__(self) -> tuple[Progress | None, TaskID]:
-        self.shown.__enter__()
-        return (self.progress if isinstance(self.shown, Progress) else None), self.task
-
-    def __exit__(self, *error: Any) -> None:
-        self.shown.__exit__(*error)
+@contextmanager
+def bar(out: Console, total: float | None, prefix: str = "") -> Iterator[Callable[[str, float], None]]:
+    """A function to be told what is being done and how much of the total is: a bar on a terminal, nothing elsewhere."""
+    if not out.is_terminal:
+        yield lambda what, done: None
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeRemainingColumn(), console=out, transient=True) as shown:
+        task = shown.add_task(plain(prefix), total=total)
+        yield lambda what, done: shown.update(task, description=plain(prefix + what), completed=done)

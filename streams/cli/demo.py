@@ -42,11 +42,10 @@ def demo(seed: int, as_json: bool, settings: Settings) -> None:
     )
     watched = Watch(open_meter(settings), options, warn=lambda text: out.print(text, style="dim", markup=False))
     alerts: list[Alert] = []
-    with bar(out, "judging", len(records)) as (progress, task):
+    with bar(out, len(records)) as step:
         for batch in _batches(records):
             alerts += watched.feed(batch)[0]
-            if progress:
-                progress.update(task, advance=len(batch))
+            step("judging", watched.counts["calls"])
         alerts += watched.finish()
     if as_json:
         for one in alerts:

@@ -48,9 +48,8 @@ def fit(source: str, output: str | None, as_json: bool, reading: Reading, settin
             "give more calls, or build with --lens default"
         )
     meter = open_meter(settings)
-    with bar(out, "embedding", len(records)) as (progress, task):
-        step = (lambda done: None) if progress is None else lambda done: progress.update(task, completed=done)
-        made = meter.fit_lens(records, progress=step)
+    with bar(out, len(records)) as step:
+        made = meter.fit_lens(records, progress=lambda done: step("embedding", done))
     if output:
         save(output, lenses.encode(made))
     store.put_lens(made)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from threadpoolctl import threadpool_limits
 
-from drift.errors import DriftError
+from drift.errors import BrokenOffError, DriftError
 from streams.cli.common import console, say
 
 
@@ -68,7 +68,7 @@ def main() -> None:
         sys.exit(3)
     except DriftError as error:
         say(console(), f"driftline: {error}", style="red")
-        sys.exit(2)
+        sys.exit(3 if isinstance(error, BrokenOffError) else 2)
     except Exception:
         traceback.print_exc()  # loud, but not with 1
         sys.exit(3)

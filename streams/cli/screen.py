@@ -97,10 +97,8 @@ def verdict_table(segments: Sequence[Segment], most: int = 12) -> Table:
             table.add_row(name, "", ANSWERS["not_enough_data"], "", Text(plain(reason)))
         for number, one in enumerate(segment.verdicts):
             share = f"{one.statistic:.1f} of {one.threshold:.1f}" if one.detector else ""
-            effect = one.reason
-            if one.held_back:
-                effect = "answers moved too, mostly explained by other questions"
-            elif one.effect and not one.reason:
+            effect = one.reason or one.note
+            if one.effect and not effect:
                 effect = f"{one.effect.measure}: {_size(one.effect)}"
             table.add_row(name if number == 0 else "", one.kind, ANSWERS[one.answer], share, effect)
     if len(segments) > most:
@@ -117,19 +115,20 @@ def _size(effect: Effect) -> str:
 
 
 def summarise(out: Console, watched: Watch, alerts: Sequence[Alert], said: Sequence[str], settings: Settings) -> None:
-    """What a person takes home: verdicts, alarms, and what was not judged."""
+    """What a person takes home: verdicts, how many alarms were told, and what was not judged."""
     judged = sum(segment.calls for segment in watched.segments.values())
+    pending = [segment.state.pending for segment in watched.segments.values() if segment.state]
+    left = sum(pane.n for pane in pending if pane)
     firing = [one for one in alerts if one.state == "firing"]
     out.print()
     out.print(verdict_table(list(watched.segments.values())))
     out.print()
     out.print(
-        f"{judged:,} calls judged in {len(watched.segments):,} segment{'s' * (len(watched.segments) != 1)}; "
+        f"{judged:,} calls judged in {len(watched.segments):,} segment{'s' * (len(watched.segments) != 1)}"
+        f"{f' (the last {left:,} are too few to judge)' if left else ''}; "
         f"{len(firing) or 'no'} alarm{'s' * (len(firing) != 1)}; "
         f"a segment may raise one false alarm every {settings.budget}"
     )
-    for one in alerts:
-        say(out, f"  {'●' if one.state == 'firing' else '○'} {one.sentence}")
     for sentence in said:
         say(out, sentence, style="yellow")
     if watched.counts["late"]:

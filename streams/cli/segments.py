@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from collections.abc import Iterable, Sequence
 
 from drift.errors import BaselineRefusedError, SourceError
+from streams.embedded import first_ticks, in_order
 from streams.measure import segment_of
 from streams.observe import Clock
 from streams.records import Record
 
 Groups = dict[str, list[Record]]
-Step = Callable[[str, float], None]
 
 
 def grouped(records: Iterable[Record], start: int | None, end: int | None) -> Groups:
@@ -23,12 +19,10 @@ def grouped(records: Iterable[Record], start: int | None, end: int | None) -> Gr
     for record in records:
         if (start is None or record.event_time >= start) and (end is None or record.event_time < end):
             groups.setdefault(segment_of(record), []).append(record)
-    for group in groups.values():
-        group.sort(key=lambda record: (record.event_time, record.call_id, record.content))
-    return groups
+    return {name: in_order(group) for name, group in groups.items()}
 
 
-def first_ticks(records: Sequence[Record], wanted: int, clock: Clock) -> Sequence[Record]:
+def first_calls(records: Sequence[Record], wanted: int, clock: Clock) -> Sequence[Record]:
     """Records of the first whole ticks that reach this many calls.
 
     Raises
@@ -36,11 +30,11 @@ def first_ticks(records: Sequence[Record], wanted: int, clock: Clock) -> Sequenc
     BaselineRefusedError
         There are fewer calls.
     """
-    if len(records) < wanted:
+    end = first_ticks(records, wanted, clock)
+    if end is None:
         raise BaselineRefusedError(
             f"segment {segment_of(records[0])}: --first {wanted} calls, but there are {len(records)}: ask for fewer"
         )
-    end = clock.tick(records[wanted - 1].event_time) + clock.tick_ms
     return [record for record in records if record.event_time < end]
 
 
@@ -58,15 +52,3 @@ def chosen(groups: Groups, segments: Sequence[str], source: str) -> Groups:
         known = ", ".join(sorted(groups)[:20])
         raise SourceError(f"{source} has no segment {', '.join(missing)} in that range; it has {known}")
     return {name: groups[name] for name in (segments or sorted(groups))}
-
-
-@contextmanager
-def bars(out: Console, segment: str) -> Iterator[Step]:
-    """A function to be told of each step and the share of it that is done: drawn on a terminal, nothing elsewhere."""
-    if not out.is_terminal:
-        yield lambda what, done: None
-        return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(*columns, console=out, transient=True) as progress:
-        task = progress.add_task(segment, total=1.0)
-        yield lambda what, done: progress.update(task, description=f"{segment}: {what}", completed=done)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,14 +49,24 @@ def whoami() -> str:
         return "unknown"
 
 
-def fitting(lens: Lens, meter: Meter) -> Lens:
-    """The lens, if it was made for this embedder."""
+def tagged_segment(name: str) -> str:
+    """The segment that a name of a baseline speaks of: that of ``SEGMENT@TAG``, empty for an id or a file."""
+    return "" if os.path.isfile(name) else name.rpartition("@")[0]  # noqa: PTH113  # Path raises for odd names
+
+
+def require_embedder(meter: Meter, lens: Lens, owner: str) -> None:
+    """Refuse a lens, named by what it belongs to, that another embedder was measured by.
+
+    Raises
+    ------
+    LensMismatchError
+        The embedder of this run is another one.
+    """
     if lens.embedder != meter.embedder.identity:
         raise LensMismatchError(
-            f"lens {lens.id} was made for {lens.embedder!r}, this run measures by {meter.embedder.identity!r}: "
-            "give --embedder as it was, or fit a lens with this one"
+            f"{owner} was made with {lens.embedder!r}, this run measures by {meter.embedder.identity!r}: "
+            "give --embedder as it was, or make it again with this one"
         )
-    return lens
 
 
 def save(path: str, data: bytes) -> None:

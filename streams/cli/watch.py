@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
 from drift.baseline import Baseline
-from drift.errors import LensMismatchError, SettingsError, SourceError
+from drift.errors import BrokenOffError, SettingsError
 from streams.cli.common import (
     SETTINGS,
     Entry,
@@ -18,10 +19,11 @@ from streams.cli.common import (
     console,
     open_meter,
     reading_options,
-    say,
     settings_options,
+    spelled,
 )
 from streams.cli.screen import Screen, summarise
+from streams.cli.stored import require_embedder, tagged_segment
 from streams.embedded import Options, Watch
 from streams.measure import Meter
 from streams.settings import Settings
@@ -36,7 +38,6 @@ PATIENCE_S = 1.0
 @click.option(
     "--baseline", "names", multiple=True, metavar="NAME|FILE", help="Baseline: id, SEGMENT@TAG or file. Repeatable."
 )
-@click.option("--first", type=click.IntRange(200), help="Without a baseline: calls that become it.  [default: 3000]")
 @click.option("--force", is_flag=True, help="Take the first calls as the baseline even if many repeat each other.")
 @click.option("--fail-on", type=click.Choice(["drift"]), help="Exit 1 if any drift was found.")
 @click.option("--json", "as_json", is_flag=True, help="Alert records as JSON lines on standard output, nothing else.")
@@ -45,7 +46,6 @@ PATIENCE_S = 1.0
 def watch(
     source: str,
     names: tuple[str, ...],
-    first: int | None,
     force: bool,
     fail_on: str | None,
     as_json: bool,
@@ -67,13 +67,13 @@ def watch(
     known = _known(names, settings, meter)
     options = Options(
         settings.budget,
-        settings.clock,
-        first or settings.first,
-        settings.all_tolerances,
-        settings.clear_after,
-        settings.segments,
-        force,
-        source,
+        clock=settings.clock,
+        first=settings.first,
+        tolerances=settings.all_tolerances,
+        clear_after=settings.clear_after,
+        segments=settings.segments,
+        force=force,
+        replay="" if source == "-" else _replay(source, names, known, force, reading, settings),
     )
     screen = Screen(out, source, as_json)
     watched = Watch(meter, options, known, warn=screen.say, progress=screen.step)
@@ -85,8 +85,6 @@ def watch(
     except KeyboardInterrupt:  # the usual end of a pipe: what was judged so far is told
         summarise(out, watched, screen.alerts, reader.summary(), settings)
         raise
-    if broken is not None and reader.read == 0:
-        raise broken
     unseen = [
         f"baseline {one.id}: there are no calls of {name}"
         for name, one in known.items()
@@ -94,8 +92,7 @@ def watch(
     ]
     summarise(out, watched, screen.alerts, reader.summary() + unseen, settings)
     if broken is not None:
-        say(out, f"driftline: {broken}", style="red")
-        sys.exit(3)
+        raise broken
     if fail_on and any(one.state == "firing" for one in screen.alerts):
         sys.exit(1)
 
@@ -104,27 +101,34 @@ def _known(names: Sequence[str], settings: Settings, meter: Meter) -> dict[str, 
     """The named baselines, by segment."""
     found: dict[str, Baseline] = {}
     for name in names:
-        one = _fitting(Store(settings.store).baseline(name), meter)
-        if one.segment in found:
-            raise SettingsError(f"--baseline {name} is of segment {one.segment}, like one before it: give one of them")
-        found[one.segment] = one
+        one = Store(settings.store).baseline(name)
+        require_embedder(meter, one.lens, f"baseline {one.id}")
+        segment = tagged_segment(name) or one.segment
+        if segment in found:
+            raise SettingsError(f"--baseline {name} is of segment {segment}, like one before it: give one of them")
+        found[segment] = one
     return found
 
 
-def _fitting(baseline: Baseline, meter: Meter) -> Baseline:
-    """The baseline, if its calls were measured by this embedder."""
-    if baseline.lens.embedder != meter.embedder.identity:
-        raise LensMismatchError(
-            f"baseline {baseline.id} was measured by {baseline.lens.embedder!r}, "
-            f"this run by {meter.embedder.identity!r}: "
-            "give --embedder as it was, or build a baseline with this one"
-        )
-    return baseline
+def _replay(
+    source: str, names: Sequence[str], known: Mapping[str, Baseline], force: bool, reading: Reading, settings: Settings
+) -> str:
+    """The command that judges a file again as it is judged now."""
+    command = ["driftline", "watch", source]
+    for name, one in zip(names, known.values(), strict=True):  # a tag may move, an id stays
+        command += ["--baseline", one.id if tagged_segment(name) == one.segment else name]
+    command += ["--force"] if force else []
+    for field, path in reading.field_map.items():
+        command += ["--map", f"{field}={path}"]
+    variables, flags = spelled(
+        settings, always=("one_false_alarm_every",) if names else ("one_false_alarm_every", "first")
+    )
+    return " ".join([*variables, shlex.join(command + flags)])
 
 
-def _run(reader: Reader, watched: Watch, screen: Screen) -> SourceError | None:
+def _run(reader: Reader, watched: Watch, screen: Screen) -> BrokenOffError | None:
     """Feed everything that can be read; the error that broke it off, if one did."""
-    broken: SourceError | None = None
+    broken: BrokenOffError | None = None
     with screen:
         entries = reader.entries(screen.consumed)
         while broken is None:
@@ -132,7 +136,7 @@ def _run(reader: Reader, watched: Watch, screen: Screen) -> SourceError | None:
             try:
                 for entry in _batch(entries):
                     batch.append(entry)  # one by one: what came before the source broke off is judged
-            except SourceError as error:
+            except BrokenOffError as error:
                 broken = error
             if not batch:
                 break

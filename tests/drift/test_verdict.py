@@ -171,7 +171,7 @@ def stored(state):
     """Detectors and history as plain arrays."""
     history = state.history
     detectors = {
-        name: [one.total, one.mass, one.spread, one.log_e] if isinstance(one, Memory) else one
+        name: [one.total, one.mass, one.spread, one.log_e, one.age] if isinstance(one, Memory) else one
         for name, one in state.detectors.items()
     }
     return {"detectors": detectors, "history": [history.sums, history.calls, history.span, history.level]}
@@ -194,8 +194,8 @@ def test_the_largest_state_of_detectors_and_history_stays_below_64_kilobytes():
     for t in range(1200):
         history = history.push(20 * rng.normal(size=width), 10 * t, (t, t + 1))
     widths = {"topics": 64, "inputs": 32, "answers": answers, **dict.fromkeys(SCALARS, 2)}
-    shapes = {name: [(1, 3, size), (1, 3), (1, 3), (1, 3)] for name, size in widths.items()}
-    detectors = {name: Memory(*(rng.normal(size=shape) for shape in four)) for name, four in shapes.items()}
+    shapes = {name: [(1, 3, size), (1, 3), (1, 3), (1, 3), (1, 3)] for name, size in widths.items()}
+    detectors = {name: Memory(*(rng.normal(size=shape) for shape in all_)) for name, all_ in shapes.items()}
     state = replace(calm()[0], history=history, detectors=detectors)
     assert len(codec.pack(stored(state))) < 64 * 1024
 

@@ -27,9 +27,8 @@ REQUIRED = {
     "false_alarm",
     "baseline",
     "lens",
-    "samples",
 }
-OPTIONAL = {"resolved_at", "effect", "change_point", "marker", "topics", "examples", "replay"} | {
+OPTIONAL = {"resolved_at", "effect", "samples", "change_point", "marker", "topics", "examples", "replay"} | {
     "level",
     "provisional",
     "explained",
@@ -92,7 +91,8 @@ def test_the_change_is_named_dated_and_sized():
     assert one.marker["after"] == "atlas-3"
     assert one.statistic >= one.threshold
     assert one.effect["low"] <= one.effect["difference"] <= one.effect["high"]
-    assert one.samples["baseline"] == 1000
+    assert one.samples["baseline"] == traffic.baseline().fit.compared
+    assert 0 < one.samples["current"] <= one.calls_seen
     assert one.false_alarm == {"every_calls": 200_000, "every": "200,000 calls"}
     assert "served model went from atlas-2-0301 to atlas-3" in one.sentence
 
@@ -150,6 +150,27 @@ def test_without_texts_no_word_of_a_call_is_in_a_record():
     alerts += watched.finish()
     assert alerts
     assert all(b"Certainly" not in encode(one) and one.examples is None for one in alerts)
+
+
+def test_the_shadow_of_a_segment_is_named_apart():
+    log = traffic.calls(1000, 1450, changed_from=1100, variant="shadow")
+    name = f"{traffic.SEGMENT}#shadow"
+    watched = Watch(traffic.meter(), Options(parse("200000 calls")), {name: traffic.baseline()})
+    alerts, _ = watched.feed(traffic.records(log))
+    alerts += watched.finish()
+    assert alerts
+    parts = {"app": "support-bot", "prompt_name": "answer", "variant": "shadow"}
+    assert all(one.segment == parts for one in alerts)
+
+
+def test_alarms_of_one_kind_in_one_tick_have_alert_ids_of_their_own():
+    log = traffic.calls(1000, 1100)
+    log += [{**one, "latency_ms": one["latency_ms"] * 9, "cost_usd": 1.0} for one in traffic.calls(1100, 1450)]
+    watched = Watch(traffic.meter(), Options(parse("200000 calls")), {traffic.SEGMENT: traffic.baseline()})
+    alerts, _ = watched.feed(traffic.records(log))
+    found = [one for one in alerts + watched.finish() if one.kind == "operational"]
+    assert {one.detector for one in found} == {"latency", "cost"}
+    assert len({one.alert_id for one in found}) == 2
 
 
 @pytest.mark.parametrize("name", ["support-bot", "מסע 🚀", "[red]x[blue]", 'a"b\\c\n'])

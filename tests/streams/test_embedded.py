@@ -237,10 +237,29 @@ def test_a_baseline_tells_its_progress_and_keeps_its_facts(few_runs):
     assert told[-1] == "calibrating"
 
 
-def test_replay_names_the_source_and_the_baseline():
-    _, alerts, _ = run(log(), source="calls.jsonl")
-    expected = f"driftline watch calls.jsonl --baseline {traffic.baseline().id}"
-    assert {msgspec.json.decode(one)["replay"] for one in alerts} == {expected}
+def test_alerts_carry_the_replay_that_they_are_given_or_none():
+    assert {msgspec.json.decode(one)["replay"] for one in run(log(), replay="again")[1]} == {"again"}
+    assert not any("replay" in msgspec.json.decode(one) for one in run(log())[1])
+
+
+def test_a_lone_call_of_next_month_changes_no_alert_and_is_judged_last(few_runs):
+    whole = log(0, 1100, 800)
+    wrong = msgspec.structs.replace(whole[300], call_id="wrong", event_time=whole[300].event_time + 30 * 86_400_000)
+    watched, alerts, late = run([*whole[:300], wrong, *whole[300:]], known=False, first=600)
+    assert late == []
+    assert alerts == run(whole, known=False, first=600)[1]
+    segment = lone(watched)
+    assert segment.judge.baseline.pane.n + segment.calls + segment.state.pending.n == len(whole) + 1
+
+
+def test_calls_that_wait_for_a_baseline_keep_only_what_is_measured():
+    bulky = log(0, 50, context=["a long text"] * 3, attributes={"tier": "gold"})
+    waiting = lone(run(bulky, known=False)[0]).waiting
+    assert not any(one.context or one.attributes for one in waiting)
+    lens = traffic.baseline().lens
+    kept, whole = (traffic.meter().measure(lens, records) for records in (waiting, bulky))
+    assert kept.rows.tobytes() == whole.rows.tobytes()
+    assert (kept.texts, kept.names) == (whole.texts, whole.names)
 
 
 def _plain(value):

@@ -15,8 +15,8 @@ from drift.budget import parse
 from drift.pane import merge
 from drift.state import Judge, start
 from streams.alerts import alert, encode
-from streams.judge import Gate
-from streams.observe import Clock, Observer
+from streams.gate import Gate
+from streams.observe import EVER, Clock, Observer
 from tests.streams import traffic
 
 
@@ -37,8 +37,40 @@ def panes_of(log, **options):
 
 def test_a_call_is_late_once_its_whole_tick_lies_behind_the_newest_call_less_the_lateness():
     watching = observer(clock=Clock(10_000, 60_000))
-    log = [record(at) for at in (0, 69_999, 9_999, 70_000, 9_999, 10_000)]
-    assert watching.admit(log) == [True, True, True, True, False, True]
+    log = [record(at) for at in (0, 69_999, 69_999, 9_999, 70_000, 70_000, 9_999, 10_000)]
+    assert watching.admit(log) == [True, True, True, True, True, True, False, True]
+
+
+DAYS = 86_400_000
+
+
+@pytest.mark.parametrize("batch", [1, 2, 100])
+def test_a_lone_call_of_a_wrong_clock_makes_no_other_late_and_is_kept(batch):
+    log = [record(at * 1000, f"c{at}") for at in range(100)]
+    log.insert(50, record(30 * DAYS, "wrong"))
+    watching = observer(clock=Clock(10_000, 20_000))
+    closed = []
+    for low in range(0, len(log), batch):
+        chunk = log[low : low + batch]
+        assert all(watching.admit(chunk))
+        watching.add(chunk)
+        closed += watching.close()
+    assert [pane.n for pane in closed] == [10] * 7
+    assert [(pane.tick - traffic.START_MS, pane.n) for pane in watching.finish()] == [
+        (70_000, 10),
+        (80_000, 10),
+        (90_000, 10),
+        (30 * DAYS, 1),
+    ]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 100])
+def test_two_calls_in_a_row_advance_the_time(batch):
+    log = [record(at) for at in (0, DAYS, 1, DAYS + 7, DAYS, 2)]
+    watching = observer()
+    answers = [ok for low in range(0, len(log), batch) for ok in watching.admit(log[low : low + batch])]
+    assert answers == [True, True, True, True, True, False]
+    assert watching.newest == traffic.START_MS + DAYS
 
 
 @given(
@@ -58,11 +90,11 @@ def test_who_is_late_does_not_depend_on_batches(ats, sizes):
 
 def test_a_tick_is_closed_when_the_watermark_reaches_its_end_and_ticks_come_in_order_of_time():
     watching = observer(clock=Clock(10_000, 60_000))
-    log = [record(at, f"c{at}") for at in (25_000, 5_000, 15_000, 79_999)]
+    log = [record(at, f"c{at}") for at in (25_000, 5_000, 15_000, 79_999, 79_999)]
     assert all(watching.admit(log))
     watching.add(log)
     assert [pane.tick - traffic.START_MS for pane in watching.close()] == [0]
-    assert watching.admit([record(80_000)]) == [True]
+    assert watching.admit([record(80_000), record(80_000)]) == [True, True]
     assert [pane.tick - traffic.START_MS for pane in watching.close()] == [10_000]
     assert [pane.tick - traffic.START_MS for pane in watching.finish()] == [20_000, 70_000]
 
@@ -115,7 +147,7 @@ def _ticks(log, batch, partitions):
             assert all(watching.admit(chunk))
             watching.add(chunk)
             closed += gate.add(number, watching.close(), watching.watermark)
-        closed += gate.add(number, watching.finish(), traffic.NOW_MS)
+        closed += gate.add(number, watching.finish(), EVER)
     return closed
 
 
@@ -158,8 +190,8 @@ def test_the_gate_waits_for_the_slowest_partition_and_then_merges():
     log = _log()[:40]
     left, right = ([one for one in log if _partition(one.call_id, 2) == number] for number in (0, 1))
     gate = Gate(2)
-    assert gate.add(0, panes_of(left), traffic.NOW_MS) == []
-    merged = gate.add(1, panes_of(right), traffic.NOW_MS)
+    assert gate.add(0, panes_of(left), EVER) == []
+    merged = gate.add(1, panes_of(right), EVER)
     expected = Counter(Clock().tick(one.event_time) for one in log)
     assert {pane.tick: pane.n for pane in merged} == expected
     assert merge(merged).n == len(log)

@@ -99,7 +99,13 @@ MANY = pytest.mark.parametrize("make", [topics, tilt])
 
 def arrays(state):
     if isinstance(state, Memory):
-        return {"total": state.total, "mass": state.mass, "spread": state.spread, "log_e": state.log_e}
+        return {
+            "total": state.total,
+            "mass": state.mass,
+            "spread": state.spread,
+            "log_e": state.log_e,
+            "age": state.age,
+        }
     return {"evidence": state}
 
 

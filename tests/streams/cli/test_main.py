@@ -1,13 +1,15 @@
 """The command as a whole: help, exit statuses, and the page made of both."""
 
+import gzip
 import runpy
 from pathlib import Path
 
 import click
 import pytest
 
-from drift.errors import SettingsError
+from drift.errors import BrokenOffError, SettingsError
 from streams.cli import main as program
+from tests.streams import traffic
 
 COMMANDS = program.cli.list_commands(click.Context(program.cli))
 
@@ -66,6 +68,7 @@ def test_wrong_use_ends_with_2_and_points_to_help(driftline, arguments):
     [
         (SettingsError("tick_s is [/red]"), 2, "driftline: tick_s is [/red]"),
         (click.UsageError("no such thing"), 2, "no such thing"),
+        (BrokenOffError("calls.gz is cut off"), 3, "driftline: calls.gz is cut off"),
         (click.Abort(), 3, "stopped"),
         (RuntimeError("a defect"), 3, "RuntimeError: a defect"),
     ],
@@ -76,3 +79,12 @@ def test_errors_become_words_and_a_status_that_never_claims_drift(driftline, fai
     assert ran.status == status
     assert said in ran.err
     assert ran.out == b""
+
+
+@pytest.mark.parametrize("command", [("baseline", "build"), ("baseline", "check"), ("lens", "fit"), ("compare", "-")])
+def test_a_source_that_breaks_off_ends_every_command_with_3(driftline, write, command):
+    path = write(traffic.lines(traffic.calls(0, 100)), gzip.compress)
+    path.write_bytes(path.read_bytes()[:-1000])
+    ran = driftline(*command, path, stdin=b"".join(line + b"\n" for line in traffic.lines(traffic.calls(0, 10))))
+    assert ran.status == 3
+    assert "is cut off or damaged" in ran.err
