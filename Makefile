@@ -40,6 +40,7 @@ bench: $(VENV)/developing ## measurements, minutes
 	$(BIN)/python -m benchmarks.speed_models
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.pane_size
+	$(BIN)/python -m benchmarks.real_calls
 
 clean: ## remove what was installed and cached
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

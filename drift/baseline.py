@@ -178,15 +178,17 @@ def check(total: Pane, *, force: bool = False) -> tuple[str, ...]:
     repeated = repeats(total)
     if repeated > REPEATED_REFUSE and not force:
         raise BaselineRefusedError(
-            f"segment {total.segment}: {repeated:.0%} of the calls repeat an earlier input, "
-            f"at most {REPEATED_REFUSE:.0%} may: calls would count as fresh evidence that are not; "
+            f"segment {total.segment}: {repeated * 100:.0f} % of the calls repeat an earlier input, "
+            f"at most {REPEATED_REFUSE * 100:.0f} % may: calls would count as fresh evidence that are not; "
             "take them from varied traffic, or say --force"
         )
     if repeated > REPEATED_WARN:
-        warnings.append(f"{repeated:.0%} of the calls repeat an earlier input: thresholds rest on fewer distinct calls")
+        warnings.append(
+            f"{repeated * 100:.0f} % of the calls repeat an earlier input: thresholds rest on fewer distinct calls"
+        )
     users = total.sample.rows["user"][total.sample.rows["user"] > 0]
     if len(users) and (share := np.unique(users, return_counts=True)[1].max() / len(total.sample.rows)) > REPEATED_WARN:
-        warnings.append(f"one user made {share:.0%} of the calls")
+        warnings.append(f"one user made {share * 100:.0f} % of the calls")
     if total.n < 1000:
         warnings.append(f"only {total.n} calls: small changes will be noticed late; 3,000 or more serve better")
     if total.end - total.tick < 86_400_000:

@@ -19,7 +19,16 @@ from drift.pane import Texts
 from drift.phrases import Phrase, phrases
 from drift.state import Judge
 from streams.measure import parts_of
-from streams.wording import moment, what_drifted, what_explains, what_moved, what_preceded, what_turned
+from streams.wording import (
+    moment,
+    since_when,
+    spelled_out,
+    what_drifted,
+    what_explains,
+    what_moved,
+    what_preceded,
+    what_turned,
+)
 
 EXAMPLES = 5
 NEW_WORDS = 8
@@ -118,16 +127,17 @@ def encode(record: Alert) -> bytes:
 def _sentence(segment: str, alarm: Alarm, topics: list[Json], turns: Sequence[Phrase], marker: Json | None) -> str:
     if alarm.effect is None:
         return f"{segment}: {alarm.kind} {alarm.state}."
-    if alarm.state == "resolved":
+    if alarm.point is None:  # only an alarm that ended has none
         return f"{segment} is back to normal ({alarm.question.replace('_', ' ')}) at {moment(alarm.at)}."
-    clauses = [f"Since {moment(alarm.since)} {what_drifted(segment, alarm.detector, alarm.effect)}"]
+    begun, vague = since_when(alarm.point, alarm.raised_at)
+    clauses = [f"{begun} {what_drifted(segment, alarm.detector, alarm.effect)}"]
     if alarm.kind == "data" and (shift := what_moved(topics)):
         clauses.append(shift)
     if turned := what_turned(turns):
         clauses.append(turned)
     if alarm.split is not None:
         clauses.append(what_explains(alarm.split))
-    clauses.append(what_preceded(marker))
+    clauses.append(what_preceded(marker, vague=vague))
     return "; ".join(clauses) + "."
 
 
@@ -136,7 +146,7 @@ def _rounded(value: float) -> float:
 
 
 def _effect(found: Effect) -> Json:
-    made: Json = {"measure": found.measure}
+    made: Json = {"measure": spelled_out(found.measure)}
     if found.baseline is not None and found.current is not None:
         made |= {"baseline": _rounded(found.baseline), "current": _rounded(found.current)}
     difference = {"difference": found.estimate, "low": found.low, "high": found.high, "without_drift": found.noise}
@@ -173,7 +183,10 @@ def _ngrams(turns: Sequence[Phrase]) -> list[Json]:
 
 
 def _topics(judge: Judge, alarm: Alarm) -> list[Json]:
-    """What moved, the most significant first: topics of the baseline, and the sampled calls that came new."""
+    """What moved, the most significant first: topics of the baseline, and the sampled calls that came new.
+
+    Labels and words are left out where none are known.
+    """
     made = [_topic(judge, alarm, one) for one in alarm.topics]
     new = alarm.newcomers
     if new is not None and alarm.texts:
@@ -190,7 +203,8 @@ def _topics(judge: Judge, alarm: Alarm) -> list[Json]:
                 "examples": list(dict.fromkeys(asked))[-EXAMPLES:],
             }
         )
-    return sorted(made, key=lambda one: -abs(float(one["z"])))
+    made.sort(key=lambda one: -abs(float(one["z"])))
+    return [{name: value for name, value in one.items() if value != ""} for one in made]
 
 
 def _topic(judge: Judge, alarm: Alarm, one: Moved) -> Json:

@@ -39,11 +39,14 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to judge: see ``Settings`` for their meaning to an operator; ``replay`` is the command that alerts carry."""
+    """How to judge: see ``Settings`` for their meaning to an operator; ``replay`` is the command that alerts carry.
+
+    With ``first`` None no segment takes a baseline of its own: calls of those without one are only counted.
+    """
 
     budget: Budget
     clock: Clock = field(default_factory=Clock)
-    first: int = FIRST
+    first: int | None = FIRST
     tolerances: Mapping[str, float] = field(default_factory=lambda: TOLERANCES)
     clear_after: int = CLEAR_AFTER
     segments: int = SEGMENTS
@@ -70,6 +73,11 @@ class Segment:
     def verdicts(self) -> tuple[Verdict, ...]:
         """The present answers."""
         return verdict.verdicts(self.judge, self.state) if self.judge and self.state else ()
+
+    @property
+    def answered(self) -> bool:
+        """Whether there was enough data for any answer."""
+        return any(one.answer != "not_enough_data" for one in self.verdicts)
 
 
 def measured_panes(meter: Meter, lens: Lens, records: Sequence[Record], clock: Clock, size: int) -> list[Pane]:
@@ -128,9 +136,18 @@ class Watch:
     Parameters
     ----------
     known
-        Baselines by segment; the others take their own first calls.
+        Baselines by segment; the others take their own first calls, if the options let them.
     warn
         Told, in a sentence, whatever a person should know.
+
+    Attributes
+    ----------
+    segments
+        What is judged, by name.
+    unjudged
+        Calls of each segment that has no baseline and may not take its own; none of them is kept.
+    counts
+        Calls in all, late, of segments beyond the cap, and duplicates.
     """
 
     def __init__(
@@ -144,6 +161,7 @@ class Watch:
     ) -> None:
         """Start with nothing seen."""
         self.segments: dict[str, Segment] = {}
+        self.unjudged: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         self._meter, self._options, self._known = meter, options, dict(known or {})
         self._warn, self._progress = warn, progress
@@ -159,9 +177,10 @@ class Watch:
             if not in_time:
                 late.append(record)
                 continue
-            segment = self._segment(segment_of(record))
+            name = segment_of(record)
+            segment = self._segment(name)
             if segment is None:
-                self.counts["beyond"] += 1
+                self._pass_over(name)
             elif segment.judge:
                 ready.append(record)
             elif not segment.refused:
@@ -190,15 +209,24 @@ class Watch:
         return judge.baseline.lens
 
     def _segment(self, name: str) -> Segment | None:
-        """The segment of this name, None for a new one where there are as many as may be."""
+        """The segment of this name, None for one that is not judged."""
         segment = self.segments.get(name)
         if segment is None:
-            if len(self.segments) >= self._options.segments and name not in self._known:
+            full = self._options.first is None or len(self.segments) >= self._options.segments
+            if full and name not in self._known:
                 return None
             segment = self.segments[name] = Segment(name)
             if name in self._known:
                 self._start(segment, self._known[name])
         return segment
+
+    def _pass_over(self, name: str) -> None:
+        """Count a call that is not judged, by segment as long as those are as few as may be."""
+        few = name in self.unjudged or len(self.unjudged) < self._options.segments
+        if self._options.first is None and few:
+            self.unjudged[name] += 1
+        else:
+            self.counts["beyond"] += 1
 
     def _start(self, segment: Segment, made: Baseline) -> None:
         options = self._options
@@ -208,6 +236,7 @@ class Watch:
     def _fill(self, segment: Segment, *, ended: bool = False) -> None:
         """Freeze the first whole ticks that reach the wanted number of calls, once they are complete."""
         wanted = self._options.first
+        assert wanted is not None
         if len(segment.waiting) < wanted and not ended:
             return
         if ended and len(segment.waiting) < 2 * wanted:

@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from drift.effects import Effect
+from drift.explain import ChangePoint
 from drift.mix import Split
 from drift.phrases import Phrase
 
 MOSTLY = 0.8
 """Share of a change from which one cause is said to account for it."""
+
+VAGUE_SHARE, VAGUE_MS = 0.25, 600_000
+"""A change is dated by its interval where that is longer than this share of the time until it was noticed, and this."""
 
 LOUDER = {
     "input_length": ("questions to {} are", "longer", "shorter"),
@@ -35,13 +39,36 @@ MARKER = {
 
 
 def moment(ms: int) -> str:
-    """An instant such as ``14:32 on 7 January 2026``, UTC."""
+    """An instant such as ``14:32 UTC on 7 January 2026``."""
     at = datetime.fromtimestamp(ms / 1000, UTC)
-    return f"{at:%H:%M} on {at.day} {at:%B} {at.year}"
+    return f"{at:%H:%M} UTC on {at.day} {at:%B} {at.year}"
+
+
+def span(low: int, high: int, word: str) -> str:
+    """Two instants with a word between them, such as ``00:48 to 01:23 on 5 January 2026 (UTC)``."""
+    start, end = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (low, high))
+    year = f" {start.year}" if start.year != end.year else ""
+    day = f" on {start.day} {start:%B}{year}" if start.date() != end.date() else ""
+    return f"{start:%H:%M}{day} {word} {end:%H:%M} on {end.day} {end:%B} {end.year} (UTC)"
+
+
+def since_when(point: ChangePoint, noticed: int) -> tuple[str, bool]:
+    """When a change began: an instant or, where that would say too much, an interval; and whether it is one."""
+    width = point.high - point.low
+    if width > VAGUE_MS and width > VAGUE_SHARE * (noticed - point.low):
+        return f"Since some time between {span(point.low, point.high, 'and')}", True
+    return f"Since {moment(point.at)}", False
+
+
+def spelled_out(text: str) -> str:
+    """Names of measures as people say them."""
+    return text.replace("ttft", "time to first token")
 
 
 def figure(value: float) -> str:
     """Three digits that count."""
+    if value == 0:
+        return "0"  # never -0
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"
@@ -60,7 +87,7 @@ def what_drifted(segment: str, detector: str, found: Effect) -> str:
         head, more, less = LOUDER[detector]
         if found.measure.startswith("spread"):
             spread = "more" if found.estimate > 0 else "less"
-            return f"{head.format(segment)} {spread} spread out (spread {percent(abs(found.estimate))} {spread[:4]})"
+            return f"{head.format(segment)} {spread} spread out (spread {percent(abs(found.estimate))} {spread})"
         sizes = f"{figure(found.baseline or 0)} → {figure(found.current or 0)} {found.unit}"
         return f"{head.format(segment)} {percent(abs(found.estimate))} {more if found.estimate > 0 else less} ({sizes})"
     if detector == "topics":
@@ -77,17 +104,28 @@ def what_drifted(segment: str, detector: str, found: Effect) -> str:
 
 def what_moved(topics: Sequence[Mapping[str, object]]) -> str:
     """The topics that grew and shrank, in words."""
-    parts = []
-    for grew, word in ((True, "more about"), (False, "less about")):
-        named = [t for t in topics if (float(str(t["z"])) > 2 if grew else float(str(t["z"])) < -2)][:2]
-        if named:
-            shares = "; ".join(
-                f"“{t['words' if grew else 'label'] or t['label']}” "
-                f"({percent(float(str(t['share_before'])))} → {percent(float(str(t['share_now'])))})"
-                for t in named
-            )
-            parts.append(f"{word} {shares}")
-    return ", ".join(parts)
+    grew = [(_about(t, "words", "label"), _course(t)) for t in topics if float(str(t["z"])) > 2]
+    shrank = [(_about(t, "label"), _course(t)) for t in topics if float(str(t["z"])) < -2]
+    said = [_told("more about", "grew", grew), _told("less about", "shrank", shrank)]
+    return ", ".join(filter(None, said))
+
+
+def _about(topic: Mapping[str, object], *names: str) -> str:
+    return next((str(topic[name]) for name in names if topic.get(name)), "")
+
+
+def _course(topic: Mapping[str, object]) -> str:
+    return f"{percent(float(str(topic['share_before'])))} → {percent(float(str(topic['share_now'])))}"
+
+
+def _told(about: str, moved: str, topics: Sequence[tuple[str, str]]) -> str:
+    """Two topics by their words; all by their number where none has words, as where texts are not kept."""
+    if named := [f"“{words}” ({course})" for words, course in topics if words][:2]:
+        return f"{about} {'; '.join(named)}"
+    if not topics:
+        return ""
+    courses = "; ".join([course for _, course in topics[:2]] + ["…"] * (len(topics) > 2))
+    return f"{len(topics)} topic{'s' * (len(topics) != 1)} without known words {moved} ({courses})"
 
 
 def what_turned(turns: Sequence[Phrase]) -> str:
@@ -115,9 +153,9 @@ def what_explains(parts: Split) -> str:
     return f"other questions account for {percent(parts.share)} of it, the rest is in the answers"
 
 
-def what_preceded(marker: Mapping[str, object] | None) -> str:
+def what_preceded(marker: Mapping[str, object] | None, *, vague: bool) -> str:
     """The change marker, or that none moved."""
     if marker is None:
-        return "no marker moved at that time"
+        return "no marker moved meanwhile" if vague else "no marker moved at that time"
     before = f"from {marker['before']} " if marker["before"] else ""
     return f"{MARKER[str(marker['field'])]} went {before}to {marker['after']} at {moment(int(str(marker['at_ms'])))}"

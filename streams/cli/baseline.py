@@ -186,33 +186,34 @@ def show(name: str, as_json: bool, settings: Settings) -> None:
 def check(name: str, strict: bool, as_json: bool, reading: Reading, settings: Settings) -> None:
     """Say whether calls can serve as a baseline, or whether a stored one is sound.
 
-    Exit status: 0 they can, 1 with --strict and a warning, 2 they cannot.
+    Exit status: 0 they can, 1 with --strict and a warning or a segment that cannot serve, 2 no segment can.
 
     \b
       driftline baseline check calls.jsonl
       driftline baseline check support-bot/answer@prod --strict
     """
     out = console()
-    findings = [finding(pane) for pane in _panes(name, reading, settings, out)]
+    findings = [finding(pane, forced=forced) for pane, forced in _panes(name, reading, settings, out)]
     for found in findings:
         say(out, *finding_lines(found))
         if as_json:
             emit(found)
-    if any(found["refused"] for found in findings):
+    if all(found["refused"] for found in findings):
         raise click.exceptions.Exit(2)
-    if strict and any(found["warnings"] for found in findings):
+    if strict and any(found["warnings"] or found["refused"] for found in findings):
         raise click.exceptions.Exit(1)
 
 
-def _panes(name: str, reading: Reading, settings: Settings, out: Console) -> Iterator[Pane]:
-    """The pane of a stored baseline, or of each segment of a source of calls."""
+def _panes(name: str, reading: Reading, settings: Settings, out: Console) -> Iterator[tuple[Pane, bool]]:
+    """The pane of a stored baseline, or of each segment of a source of calls, and whether it was forced."""
     if name.endswith(".safetensors") or not (name == "-" or "://" in name or Path(name).is_file()):
-        yield Store(settings.store).baseline(name).pane
+        stored = Store(settings.store).baseline(name)
+        yield stored.pane, bool(stored.facts.get("forced"))
         return
     groups = grouped(read(name, reading, out), None, None)
     meter = open_meter(settings)
     for segment in sorted(groups):
-        yield rough_pane(meter, groups[segment], settings.clock)
+        yield rough_pane(meter, groups[segment], settings.clock), False
 
 
 @baseline.command()

@@ -16,7 +16,7 @@ from drift.lens import TAILS, Lens
 from drift.pane import Pane
 from streams.alerts import instant
 from streams.store import Move
-from streams.wording import figure, moment, percent
+from streams.wording import figure, percent, span
 
 SHOWN = 8
 """Topics on a card, largest first."""
@@ -63,7 +63,7 @@ def baseline_card(baseline: Baseline, budget: Budget) -> list[str]:
     more = len(facts["topics"]) - SHOWN
     lines = [
         f"baseline {facts['baseline']} of {facts['segment']}",
-        f"  calls     {facts['calls']:,}, {moment(baseline.pane.tick)} to {moment(baseline.pane.end)} (UTC)",
+        f"  calls     {facts['calls']:,}, {span(baseline.pane.tick, baseline.pane.end, 'to')}",
         f"  lens      {facts['lens']}, {facts['embedder']}",
         *([f"  source    {facts['facts']['source']}"] if facts["facts"].get("source") else []),
         f"  topics    {len(facts['topics'])}",
@@ -90,8 +90,8 @@ def moved(move: Move) -> str:
     return f"{move.segment}@{move.tag} is {move.baseline}{before}, {move.moved_at} by {move.by}{why}"
 
 
-def finding(pane: Pane) -> dict[str, Any]:
-    """What can be said of calls that are to be, or are, a baseline."""
+def finding(pane: Pane, *, forced: bool = False) -> dict[str, Any]:
+    """What can be said of calls that are to be, or are, a baseline; one that was forced is no longer refused."""
     users = pane.sample.rows["user"]
     known = np.unique(users[users > 0], return_counts=True)[1]
     found = {
@@ -104,7 +104,7 @@ def finding(pane: Pane) -> dict[str, Any]:
         "largest_user": round(int(known.max(initial=0)) / max(len(users), 1), 4),
     }
     try:
-        return found | {"warnings": list(check(pane)), "refused": None}
+        return found | {"warnings": list(check(pane, force=forced)), "refused": None}
     except BaselineRefusedError as refused:
         return found | {"warnings": [], "refused": str(refused)}
 

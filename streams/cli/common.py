@@ -23,6 +23,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from drift.errors import SettingsError, SourceError
 from models.base import load_embedder
 from streams import sources
+from streams.checks import Reason
 from streams.deadletter import DeadLetters
 from streams.measure import Meter
 from streams.records import FIELDS, Record, Rejected, decode
@@ -115,9 +116,9 @@ def _field_map(pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 def console() -> Console:
-    """Standard error, for people."""
+    """Standard error, for people; elsewhere than on a terminal sentences keep to a line each, and tables to 160."""
     out = Console(stderr=True, highlight=False)
-    return out if out.is_terminal else Console(stderr=True, highlight=False, width=160)
+    return out if out.is_terminal else Console(stderr=True, highlight=False, width=160, soft_wrap=True)
 
 
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -233,10 +234,25 @@ class Reader:
     def _nothing(self) -> str:
         if self._example is None:
             return f"{self.path} holds no lines: one JSON object for each call is wanted"
-        return (
-            f"{self.path}: none of its {self.letters.counts.total():,} lines is a call record. {self._example.detail}. "
-            f"{_fields(self._sample)}Say where the fields are, such as --map app=service --map output=response.text"
-        )
+        if self._example.reason in (Reason.NOT_JSON, Reason.NOT_AN_OBJECT):
+            detail = _other_format(self._sample) or self._example.detail
+        else:
+            remedy = "Say where the fields are, such as --map app=service --map output=response.text"
+            detail = f"{self._example.detail}. {_fields(self._sample)}{remedy}"
+        return f"{self.path}: none of its {self.letters.counts.total():,} lines is a call record. {detail}"
+
+
+def _other_format(sample: bytes) -> str:
+    """What a file that is no log of JSON lines looks like by its first line, with the remedy; empty if like nothing."""
+    if sample.startswith(b"PK"):
+        return "It looks like a zip archive or a spreadsheet: export it as JSON lines, one object for each call"
+    if re.match(rb"\[\s*(\{|\[|$)", sample):
+        return "It looks like a JSON array: jq -c '.[]' FILE > lines.jsonl makes a line of each call"
+    if sample.strip() == b"{":
+        return "It looks like JSON over several lines: jq -c . FILE > lines.jsonl makes a line of each call"
+    if not sample.startswith((b"{", b"[")) and max(map(sample.count, (b",", b"\t", b";"))) >= 2:
+        return "It looks like CSV: export it as JSON lines, one object for each call"
+    return ""
 
 
 def _fields(sample: bytes) -> str:

@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from drift.aspects import MIN_SAMPLES
 from drift.bins import MISSING, VALUES
 from drift.call import FLAGS, GRID, LENGTH_GRID, SERIES
 from drift.compare import Difference, Side
 from drift.compare import compare as differences
-from drift.errors import SourceError
+from drift.errors import EmptySampleError, SourceError
 from drift.frame import log_lengths
 from drift.words import Vocabulary
-from streams.cli.common import Reading, console, emit, open_meter, read, reading_options, settings_options
+from streams.cli.common import (
+    Reading,
+    bar,
+    console,
+    emit,
+    open_meter,
+    plain,
+    read,
+    reading_options,
+    say,
+    settings_options,
+)
 from streams.cli.screen import ANSWERS
 from streams.measure import Measured, Meter, segment_of
 from streams.records import Record
 from streams.settings import Settings
 from streams.wording import figure, percent
 
-UNITS = {"cost_musd": "cost (millionths of a USD)", "latency_ms": "latency (ms)", "ttft_ms": "time to first token (ms)"}
+NAMES = {"cost_usd": "cost (USD)", "latency_ms": "latency (ms)", "ttft_ms": "time to first token (ms)"}
 
 
 @click.command()
@@ -50,23 +63,44 @@ def compare(
     """
     out = console()
     sides = [_by_segment(list(read(path, reading, out))) for path in (a, b)]
+    meter, found = open_meter(settings), list[Difference]()
+    for name in _shared(out, (a, b), sides):
+        before, now = sides[0][name], sides[1][name]
+        if min(len(before), len(now)) < MIN_SAMPLES:
+            _too_few(out, name, len(before), len(now), as_json)
+            continue
+        new = _segment(out, meter, name, before, now, permutations)
+        for one in new if as_json else ():
+            emit({"segment": name, **_plain(one)})
+        found += new
+    if not found:
+        raise EmptySampleError(f"no segment has at least {MIN_SAMPLES} calls in each file: take longer ranges")
+    if fail_on and any(one.drift for one in found):
+        sys.exit(1)
+
+
+def _shared(out: Console, paths: Sequence[str], sides: Sequence[Mapping[str, object]]) -> list[str]:
+    """Segments that both files have; the others are named.
+
+    Raises
+    ------
+    SourceError
+        There is none.
+    """
     shared = sorted(sides[0].keys() & sides[1].keys())
     if not shared:
-        names = ["; ".join(sorted(side)[:5]) for side in sides]
-        raise SourceError(
-            f"no segment is in both: {a} holds {names[0]}, {b} holds {names[1]}; --map app=... names them alike"
-        )
+        held = [f"{path} holds {'; '.join(sorted(side)[:5])}" for path, side in zip(paths, sides, strict=True)]
+        raise SourceError(f"no segment is in both: {', '.join(held)}; --map app=... names them alike")
     for name in sorted(sides[0].keys() ^ sides[1].keys()):
-        out.print(f"segment {name} is in one file only: left out", markup=False, style="yellow")
-    meter, drifted = open_meter(settings), False
-    for name in shared:
-        found = _segment(out, meter, name, sides[0][name], sides[1][name], permutations)
-        drifted |= any(one.drift for one in found)
-        if as_json:
-            for one in found:
-                emit({"segment": name, **_plain(one)})
-    if fail_on and drifted:
-        sys.exit(1)
+        say(out, f"segment {name} is in one file only: left out", style="yellow")
+    return shared
+
+
+def _too_few(out: Console, name: str, before: int, now: int, as_json: bool) -> None:
+    counts = f"{before:,} calls against {now:,}, at least {MIN_SAMPLES} in each are needed"
+    say(out, f"segment {name}: not enough data: {counts}", style="yellow")
+    if as_json:
+        emit({"segment": name, "answer": "not_enough_data", "samples_baseline": before, "samples_current": now})
 
 
 def _by_segment(records: Sequence[Record]) -> dict[str, list[Record]]:
@@ -79,15 +113,18 @@ def _by_segment(records: Sequence[Record]) -> dict[str, list[Record]]:
 def _segment(
     out: Console, meter: Meter, name: str, before: list[Record], now: list[Record], permutations: int
 ) -> tuple[Difference, ...]:
-    lens = meter.fit_lens(before + now)
-    measured = [meter.measure(lens, records) for records in (before, now)]
-    found = differences(*(_side(one) for one in measured), permutations=permutations)
-    out.print(f"\n[bold]{len(before):,} calls against {len(now):,}[/]", end=" ")
-    out.print(name, markup=False)
-    out.print(_table(found))
+    with bar(out, len(before) + len(now), f"{name}: ") as step:
+        lens = meter.fit_lens(before + now, progress=lambda done: step("embedding", done))
+        measured = [meter.measure(lens, records) for records in (before, now)]
+    sides = [_side(one) for one in measured]
+    with out.status(Text(plain(f"{name}: comparing with random relabellings"))):
+        found = differences(*sides, permutations=permutations)
+    out.print(Text.assemble((f"\n{len(before):,} calls against {len(now):,}", "bold"), f" {plain(name)}"))
+    never = {flag for flag in FLAGS if not any(side.flags[flag].any() for side in sides)}
+    out.print(_table([one for one in found if one.aspect not in never]))
     if any(one.aspect == "topics" and one.drift for one in found):
         for sentence in _topics(measured[0], measured[1], before, now):
-            out.print(sentence, markup=False)
+            say(out, sentence)
     return found
 
 
@@ -112,21 +149,33 @@ def _table(found: Sequence[Difference]) -> Table:
         table.add_column(column)
     for one in found:
         silent = one.answer == "not_enough_data"
-        table.add_row(
-            one.kind,
-            UNITS.get(one.aspect, one.aspect.replace("_", " ")),
-            ANSWERS[one.answer],
+        aspect = _aspect(one)
+        cells = (
             "" if silent else _size(one, one.effect) + ("" if one.unit == "relative" else f" {one.unit}"),
             "" if silent else f"{_size(one, one.low)} to {_size(one, one.high)}",
-            "" if silent else f"{one.p_adjusted:.3g}",
+            "" if silent else _p_value(one.p_adjusted),
             f"{one.samples_baseline:,} / {one.samples_current:,}",
         )
+        name = Text(NAMES.get(aspect, aspect.replace("_", " ")))
+        table.add_row(Text(one.kind), name, ANSWERS[one.answer], *map(Text, cells))
     return table
+
+
+def _aspect(one: Difference) -> str:
+    """Its name, costs in USD."""
+    return one.aspect.replace("_musd", "_usd")
+
+
+def _p_value(value: float) -> str:
+    return "< 1e-6" if value < 1e-6 else f"{value:.3g}"
 
 
 def _size(one: Difference, value: float) -> str:
     """A relative change in per cent, anything else in its own unit."""
-    return f"{value:+.1%}".replace("%", " %") if one.unit == "relative" else figure(value)
+    if one.unit != "relative":
+        return figure(value)
+    change = f"{value * 100:+.1f}"
+    return "0 %" if float(change) == 0 else f"{change} %"
 
 
 def _topics(before: Measured, now: Measured, asked: Sequence[Record], asking: Sequence[Record]) -> list[str]:
@@ -142,6 +191,9 @@ def _topics(before: Measured, now: Measured, asked: Sequence[Record], asking: Se
 
 
 def _plain(one: Difference) -> dict[str, Any]:
-    """The fields of a difference for JSON, where NaN is nothing."""
+    """The fields of a difference for JSON, where NaN is nothing, and costs are in USD."""
     fields = {name: getattr(one, name) for name in type(one).__dataclass_fields__}
+    if one.aspect == "cost_musd":
+        scaled = {name: value * (1e-6 if name.startswith("median") else 1.0) for name, value in one.extra.items()}
+        fields |= {"aspect": _aspect(one), "extra": scaled}
     return {name: None if isinstance(value, float) and np.isnan(value) else value for name, value in fields.items()}

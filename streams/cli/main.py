@@ -51,7 +51,8 @@ def cli() -> None:
       driftline demo                      the main job on simulated traffic
       driftline watch calls.jsonl         did these calls drift, how, and since when?
 
-    Exit status: 0 done, 1 drift found where --fail-on drift is given, 2 wrong use, 3 failed while running.
+    Exit status: 0 done, 1 drift found where --fail-on drift is given, 2 wrong use, 3 failed while running or, where
+    watch was given --fail-on drift and found none, a segment could not be judged.
     """
 
 

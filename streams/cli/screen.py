@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group
@@ -14,18 +14,20 @@ from rich.table import Table
 from rich.text import Text
 
 from drift.effects import Effect
+from drift.verdict import Verdict
 from streams import sources
 from streams.alerts import Alert, encode
 from streams.cli.common import plain, say
 from streams.embedded import Segment, Watch
 from streams.settings import Settings
-from streams.wording import figure, percent
+from streams.wording import figure, percent, spelled_out
 
 ANSWERS = {
-    "drift": "[bold red]drift[/]",
-    "no_drift": "[green]no drift[/]",
-    "not_enough_data": "[yellow]not enough data[/]",
+    "drift": Text("drift", "bold red"),
+    "no_drift": Text("no drift", "green"),
+    "not_enough_data": Text("not enough data", "yellow"),
 }
+"""Text, like every cell of a live table: markup would show in frames drawn along with something printed without it."""
 
 
 class Screen:
@@ -97,21 +99,27 @@ def verdict_table(segments: Sequence[Segment], most: int = 12) -> Table:
             table.add_row(name, "", ANSWERS["not_enough_data"], "", Text(plain(reason)))
         for number, one in enumerate(segment.verdicts):
             share = f"{one.statistic:.1f} of {one.threshold:.1f}" if one.detector else ""
-            effect = one.reason or one.note
-            if one.effect and not effect:
-                effect = f"{one.effect.measure}: {_size(one.effect)}"
-            table.add_row(name if number == 0 else "", one.kind, ANSWERS[one.answer], share, effect)
+            kind, evidence, effect = Text(one.kind), Text(share), Text(spelled_out(_effect_now(one)))
+            table.add_row(name if number == 0 else "", kind, ANSWERS[one.answer], evidence, effect)
     if len(segments) > most:
         table.caption = f"and {len(segments) - most:,} more segments"
     return table
 
 
+def _effect_now(one: Verdict) -> str:
+    """Why there is no answer, what else should be known, or the size of the effect."""
+    if one.reason or one.note or one.effect is None:
+        return one.reason or one.note
+    return f"{one.effect.measure}: {_size(one.effect)}"
+
+
 def _size(effect: Effect) -> str:
     if effect.baseline is None or effect.current is None:
-        return f"{figure(effect.size)} {effect.unit}"
-    if effect.unit == "points":
-        return f"{percent(effect.baseline)} → {percent(effect.current)}"
-    return f"{figure(effect.baseline)} → {figure(effect.current)} {effect.unit}"
+        return f"{figure(effect.size)} {effect.unit}" if effect.size else "none beyond noise"
+    if effect.unit != "points":
+        return f"{figure(effect.baseline)} → {figure(effect.current)} {effect.unit}"
+    before, now = percent(effect.baseline), percent(effect.current)
+    return now if before == now else f"{before} → {now}"
 
 
 def summarise(out: Console, watched: Watch, alerts: Sequence[Alert], said: Sequence[str], settings: Settings) -> None:
@@ -123,19 +131,20 @@ def summarise(out: Console, watched: Watch, alerts: Sequence[Alert], said: Seque
     out.print()
     out.print(verdict_table(list(watched.segments.values())))
     out.print()
-    out.print(
+    say(
+        out,
         f"{judged:,} calls judged in {len(watched.segments):,} segment{'s' * (len(watched.segments) != 1)}"
         f"{f' (the last {left:,} are too few to judge)' if left else ''}; "
         f"{len(firing) or 'no'} alarm{'s' * (len(firing) != 1)}; "
-        f"a segment may raise one false alarm every {settings.budget}"
+        f"a segment may raise one false alarm every {settings.budget}",
     )
-    for sentence in said:
-        say(out, sentence, style="yellow")
-    if watched.counts["late"]:
-        out.print(
-            f"[yellow]calls that came too late and were left out: {watched.counts['late']:,}; raise --lateness[/]"
-        )
-    if watched.counts["beyond"]:
-        out.print(f"[yellow]calls of further segments, left out: {watched.counts['beyond']:,}; raise `segments`[/]")
-    if watched.counts["duplicates"]:
-        out.print(f"[yellow]repeated call_ids inside a tick, counted once: {watched.counts['duplicates']:,}[/]")
+    say(out, *said, *_left_out(watched.counts), style="yellow")
+
+
+def _left_out(counts: Mapping[str, int]) -> Iterator[str]:
+    if counts["late"]:
+        yield f"calls that came too late and were left out: {counts['late']:,}; raise --lateness"
+    if counts["beyond"]:
+        yield f"calls of further segments, left out: {counts['beyond']:,}; raise `segments`"
+    if counts["duplicates"]:
+        yield f"repeated call_ids inside a tick, counted once: {counts['duplicates']:,}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import click
+import msgspec
+from click.core import ParameterSource
 
 from drift.baseline import Baseline
 from drift.errors import BrokenOffError, SettingsError
@@ -19,27 +20,39 @@ from streams.cli.common import (
     console,
     open_meter,
     reading_options,
+    say,
     settings_options,
     spelled,
 )
+from streams.cli.pipe import Stopped, batches
 from streams.cli.screen import Screen, summarise
 from streams.cli.stored import require_embedder, tagged_segment
+from streams.deadletter import DeadLetters
 from streams.embedded import Options, Watch
 from streams.measure import Meter
 from streams.settings import Settings
 from streams.store import Store
 
-BATCH = 1000
-PATIENCE_S = 1.0
+NAMED = 5
+"""Segments without a baseline that the summary names, those of most calls first."""
 
 
 @click.command()
 @click.argument("source", metavar="FILE|-")
 @click.option(
-    "--baseline", "names", multiple=True, metavar="NAME|FILE", help="Baseline: id, SEGMENT@TAG or file. Repeatable."
+    "--baseline",
+    "names",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="Baseline: id, SEGMENT@TAG or file. Repeatable. Segments without one are then not judged, unless --first is "
+    "given too.",
 )
 @click.option("--force", is_flag=True, help="Take the first calls as the baseline even if many repeat each other.")
-@click.option("--fail-on", type=click.Choice(["drift"]), help="Exit 1 if any drift was found.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["drift"]),
+    help="Exit 1 if any drift was found, or else 3 if a segment could not be judged: silence is no pass.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Alert records as JSON lines on standard output, nothing else.")
 @reading_options
 @settings_options(*SETTINGS)
@@ -57,6 +70,9 @@ def watch(
     Each line is one call as JSON; app, event_time and an input or output are needed. Without --baseline each segment
     (app and prompt name) takes its own first calls.
 
+    On a pipe alerts come as soon as a tick is closed, that is --lateness (5 minutes of event time) behind the newest
+    call. Ctrl-C judges all that was read and tells it; a second one stops at once.
+
     \b
       driftline watch calls.jsonl.gz
       driftline watch calls.jsonl --baseline support-bot@prod --fail-on drift
@@ -65,36 +81,36 @@ def watch(
     out = console()
     meter = open_meter(settings)
     known = _known(names, settings, meter)
+    first = settings.first if not known or _on_command_line("first") else None
     options = Options(
         settings.budget,
         clock=settings.clock,
-        first=settings.first,
+        first=first,
         tolerances=settings.all_tolerances,
         clear_after=settings.clear_after,
         segments=settings.segments,
         force=force,
-        replay="" if source == "-" else _replay(source, names, known, force, reading, settings),
+        replay="" if source == "-" else _replay(source, names, known, first, force, reading, settings),
     )
     screen = Screen(out, source, as_json)
     watched = Watch(meter, options, known, warn=screen.say, progress=screen.step)
-    if not known:
-        out.print(f"no baseline given: each segment takes its first {options.first:,} calls as its own")
     reader = Reader(source, reading, out)
+    greeting = "" if known else f"no baseline given: each segment takes its first {first:,} calls as its own"
+    ended: BaseException | None
     try:
-        broken = _run(reader, watched, screen)
-    except KeyboardInterrupt:  # the usual end of a pipe: what was judged so far is told
-        summarise(out, watched, screen.alerts, reader.summary(), settings)
-        raise
-    unseen = [
-        f"baseline {one.id}: there are no calls of {name}"
-        for name, one in known.items()
-        if name not in watched.segments
-    ]
-    summarise(out, watched, screen.alerts, reader.summary() + unseen, settings)
-    if broken is not None:
-        raise broken
-    if fail_on and any(one.state == "firing" for one in screen.alerts):
-        sys.exit(1)
+        with DeadLetters(reading.dead_letters, warn=screen.say) as late:  # the reader's may be in use by its thread
+            ended = _run(reader, late, watched, screen, greeting)
+    except KeyboardInterrupt as error:  # what was judged so far is told
+        ended = error
+    summarise(out, watched, screen.alerts, [*reader.summary(), *_unjudged(watched, known)], settings)
+    if ended is not None:
+        raise ended
+    if fail_on:
+        _gate(watched, known, screen)
+
+
+def _on_command_line(name: str) -> bool:
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _known(names: Sequence[str], settings: Settings, meter: Meter) -> dict[str, Baseline]:
@@ -111,7 +127,13 @@ def _known(names: Sequence[str], settings: Settings, meter: Meter) -> dict[str, 
 
 
 def _replay(
-    source: str, names: Sequence[str], known: Mapping[str, Baseline], force: bool, reading: Reading, settings: Settings
+    source: str,
+    names: Sequence[str],
+    known: Mapping[str, Baseline],
+    first: int | None,
+    force: bool,
+    reading: Reading,
+    settings: Settings,
 ) -> str:
     """The command that judges a file again as it is judged now."""
     command = ["driftline", "watch", source]
@@ -120,47 +142,77 @@ def _replay(
     command += ["--force"] if force else []
     for field, path in reading.field_map.items():
         command += ["--map", f"{field}={path}"]
-    variables, flags = spelled(
-        settings, always=("one_false_alarm_every",) if names else ("one_false_alarm_every", "first")
-    )
+    always = ["one_false_alarm_every"]
+    if first is None:  # it had no effect, and on a command line it would
+        settings = msgspec.structs.replace(settings, first=Settings().first)
+    else:
+        always.append("first")
+    variables, flags = spelled(settings, always)
     return " ".join([*variables, shlex.join(command + flags)])
 
 
-def _run(reader: Reader, watched: Watch, screen: Screen) -> BrokenOffError | None:
-    """Feed everything that can be read; the error that broke it off, if one did."""
-    broken: BrokenOffError | None = None
+def _unjudged(watched: Watch, known: Mapping[str, Baseline]) -> Iterator[str]:
+    """Sentences about baselines without calls, and calls without a baseline."""
+    for name, one in known.items():
+        if name not in watched.segments:
+            yield f"baseline {one.id}: there are no calls of {name}"
+    counted = watched.unjudged.most_common()
+    for name, count in counted[:NAMED]:
+        yield (
+            f"no baseline was given for segment {name}: {count:,} call{'s' * (count != 1)} not judged; "
+            "add --baseline, or --first N to let it take its own"
+        )
+    if more := counted[NAMED:]:
+        calls = sum(count for _, count in more)
+        yield f"nor for {len(more):,} more segment{'s' * (len(more) != 1)}: {calls:,} calls not judged"
+
+
+def _gate(watched: Watch, known: Mapping[str, Baseline], screen: Screen) -> None:
+    """Exit with 1 for drift, or else with 3 where a segment has no answer."""
+    if any(one.state == "firing" for one in screen.alerts):
+        sys.exit(1)
+    if silent := list(_silent(watched, known)):
+        say(screen.out, f"--fail-on drift: no drift was found, but not judged were {', '.join(silent)}", style="red")
+        sys.exit(3)
+
+
+def _silent(watched: Watch, known: Mapping[str, Baseline]) -> Iterator[str]:
+    """Segments that were to be judged and have no answer, and why."""
+    for name in known:
+        if name not in watched.segments:
+            yield f"{name} (no calls)"
+    for segment in watched.segments.values():
+        if segment.judge is None:
+            yield f"{segment.name} (no baseline could be made of its calls)"
+        elif not segment.answered:
+            yield f"{segment.name} (not enough data)"
+    if watched.counts["beyond"] and not known:
+        yield f"further segments ({watched.counts['beyond']:,} calls)"
+
+
+def _run(reader: Reader, late: DeadLetters, watched: Watch, screen: Screen, greeting: str) -> BaseException | None:
+    """Feed everything that can be read; what ended it early, if anything did."""
+    ended: BaseException | None = None
     with screen:
-        entries = reader.entries(screen.consumed)
-        while broken is None:
-            batch: list[Entry] = []
-            try:
-                for entry in _batch(entries):
-                    batch.append(entry)  # one by one: what came before the source broke off is judged
-            except BrokenOffError as error:
-                broken = error
-            if not batch:
-                break
-            _feed(reader, watched, screen, batch)
+        try:
+            with batches(reader, screen.consumed) as read:
+                for batch in read:
+                    if greeting and not watched.counts["calls"]:  # not before there is something to read
+                        screen.say(greeting)
+                    _feed(batch, late, watched, screen)
+        except (BrokenOffError, Stopped) as error:
+            ended = error
         screen.alert(watched.finish())
         screen.show(watched)
-    return broken
+    return ended
 
 
-def _feed(reader: Reader, watched: Watch, screen: Screen, batch: Sequence[Entry]) -> None:
+def _feed(batch: Sequence[Entry], letters: DeadLetters, watched: Watch, screen: Screen) -> None:
     alerts, late = watched.feed([entry.record for entry in batch])
     lines = {id(entry.record): entry.line for entry in batch} if late else {}
     for record in late:
         line = lines[id(record)]
         detail = "event_time is further behind the newest call than --lateness allows"
-        reader.letters.write(line.number, "late", "event_time", detail, line.data)
+        letters.write(line.number, "late", "event_time", detail, line.data)
     screen.alert(alerts)
     screen.show(watched)
-
-
-def _batch(entries: Iterator[Entry]) -> Iterator[Entry]:
-    """Up to 1,000 records, fewer if they come slowly: a pipe is judged as it speaks."""
-    since = time.monotonic()
-    for count, entry in enumerate(entries, 1):
-        yield entry
-        if count == BATCH or time.monotonic() - since > PATIENCE_S:
-            return

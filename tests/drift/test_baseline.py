@@ -67,7 +67,7 @@ def test_calls_that_repeat_each_other_are_refused_unless_forced():
     rows = builders.calls(300, 94)
     rows["asked"][:200] = 1
     total = builders.pane(rows, size=5000)
-    with pytest.raises(BaselineRefusedError, match="66% of the calls repeat"):
+    with pytest.raises(BaselineRefusedError, match="66 % of the calls repeat"):
         check(total)
     assert any("repeat an earlier input" in warning for warning in check(total, force=True))
 

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 
-from drift.alarm import Alarm
+from benchmarks.real_calls import AWAY, CALM, GPT4, GPT35, HOME, judged, release, stream
 from streams.alerts import alert
 
 pytestmark = pytest.mark.real
 
 SEEDS = (0, 1, 2)
-GPT4 = "model=gpt-4 version={}"
-GPT35 = "model=gpt-3.5-turbo version={}"
-
-
-def release(file: str, model: str, version: str) -> str:
-    return f"llmdrift_{file} {model.format(version)}"
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("file", ["prime", "opinionqa"])
-def test_a_swapped_gpt_4_release_is_found_within_150_calls(judged: Callable, file: str, seed: int) -> None:
+def test_a_swapped_gpt_4_release_is_found_within_150_calls(file: str, seed: int) -> None:
     found = judged(release(file, GPT4, "0314"), [f"n=400 {release(file, GPT4, '0613')}"], seed)
     for kind in ("model", "output_length"):
         alarm = found.first(kind)
@@ -33,7 +26,7 @@ def test_a_swapped_gpt_4_release_is_found_within_150_calls(judged: Callable, fil
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_change_of_wording_alone_is_found_within_400_calls(judged: Callable, seed: int) -> None:
+def test_a_change_of_wording_alone_is_found_within_400_calls(seed: int) -> None:
     found = judged(release("opinionqa", GPT35, "0301"), [f"n=500 {release('opinionqa', GPT35, '0613')}"], seed).first(
         "model"
     )
@@ -41,14 +34,13 @@ def test_a_change_of_wording_alone_is_found_within_400_calls(judged: Callable, s
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_new_domain_is_found_within_1500_calls_and_named(judged: Callable, stream: Callable, seed: int) -> None:
-    home, away = "clinc150 domain!=travel", "clinc150 domain=travel"
-    found = judged(home, [f"n=1800 {home} w=.8 + {away} w=.2"], seed)
+def test_a_new_domain_is_found_within_1500_calls_and_named(seed: int) -> None:
+    found = judged(HOME, [f"n=1800 {HOME} w=.8 + {AWAY} w=.2"], seed)
     alarm = found.first("data")
     assert alarm is not None and alarm.calls <= 1500
     record = alert(found.judge, "real", alarm, replay="")
     named = {word for topic in record.topics[:3] for word in topic["words"].split(", ")}
-    assert named & typical_words(stream([f"n=3000 {away}"], 7), stream([f"n=3000 {home}"], 7))
+    assert named & typical_words(stream([f"n=3000 {AWAY}"], 7), stream([f"n=3000 {HOME}"], 7))
 
 
 def typical_words(of: list, against: list) -> set[str]:
@@ -62,16 +54,7 @@ def typical_words(of: list, against: list) -> set[str]:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize(
-    "source",
-    [
-        "clinc150",
-        release("opinionqa", GPT35, "0301"),
-        release("prime", GPT4, "0314"),
-        "oasst_sampling sampling_config!=greedy",
-    ],
-    ids=["clinc150", "opinionqa", "prime", "oasst"],
-)
-def test_the_same_model_and_mix_raise_no_alarm_in_5000_calls(judged: Callable, source: str, seed: int) -> None:
-    alarms: list[Alarm] = list(judged(source, [f"n=5000 {source}"], seed).alarms)
+@pytest.mark.parametrize("source", CALM.values(), ids=CALM.keys())
+def test_the_same_model_and_mix_raise_no_alarm_in_5000_calls(source: str, seed: int) -> None:
+    alarms = judged(source, [f"n=5000 {source}"], seed).alarms
     assert [(one.kind, one.detector, one.calls) for one in alarms] == []

@@ -8,7 +8,8 @@ import pytest
 
 from drift.budget import parse
 from streams.alerts import Alert, encode, instant
-from streams.embedded import Options, Watch
+from streams.embedded import Options, Watch, build_baseline
+from streams.measure import Meter
 from tests.streams import traffic
 
 REQUIRED = {
@@ -144,12 +145,27 @@ def test_new_questions_are_put_into_words():
 
 
 def test_without_texts_no_word_of_a_call_is_in_a_record():
-    quiet = type(traffic.meter())(traffic.meter().embedder, excerpts=False)
+    quiet = Meter(traffic.meter().embedder, excerpts=False)
     watched = Watch(quiet, Options(parse("200000 calls")), {traffic.SEGMENT: traffic.baseline()})
     alerts, _ = watched.feed(traffic.records(traffic.calls(1000, 1600, changed_from=1300)))
     alerts += watched.finish()
     assert alerts
     assert all(b"Certainly" not in encode(one) and one.examples is None for one in alerts)
+
+
+def test_a_baseline_and_calls_without_texts_give_no_empty_quotes():
+    quiet = Meter(traffic.meter().embedder, excerpts=False)
+    baseline = build_baseline(quiet, traffic.records(traffic.calls(0, 300)))
+    asked = [
+        {**one, "input": f"Which soil do tomatoes in pot {n} want?"} for n, one in enumerate(traffic.calls(300, 600))
+    ]
+    watched = Watch(quiet, Options(parse("200000 calls")), {traffic.SEGMENT: baseline})
+    alerts, _ = watched.feed(traffic.records(asked))
+    one = next(one for one in alerts + watched.finish() if one.kind == "data")
+    assert re.search(r"topics? without known words grew \(", one.sentence)
+    assert "“”" not in one.sentence
+    assert one.topics
+    assert b'""' not in encode(one)
 
 
 def test_the_shadow_of_a_segment_is_named_apart():

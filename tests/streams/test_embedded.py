@@ -314,3 +314,29 @@ def test_calls_of_segments_beyond_the_cap_are_counted_and_do_not_pile_up():
         watched.feed(traffic.records(traffic.calls(0, 3, app=f"app-{number}")))
     assert list(watched.segments) == ["app-0/answer", "app-1/answer"]
     assert watched.counts["beyond"] == 6
+
+
+def test_calls_without_a_baseline_are_only_counted_where_none_may_be_taken():
+    other = traffic.records(traffic.calls(1000, 1600, app="other"))
+    both = [one for pair in zip(log(), other, strict=True) for one in pair]
+    watched, alerts, _ = run(both, first=None)
+    assert watched.unjudged == {"other/answer": 600}
+    assert list(watched.segments) == [traffic.SEGMENT]
+    assert watched.counts["calls"] == 1200
+    assert alerts == run(log())[1]
+
+
+def test_names_of_segments_without_a_baseline_do_not_pile_up():
+    watched = watch(first=None, segments=2)
+    for number in range(4):
+        watched.feed(traffic.records(traffic.calls(0, 3, app=f"app-{number}")))
+    watched.feed(traffic.records(traffic.calls(3, 4)))
+    assert watched.unjudged == {"app-0/answer": 3, "app-1/answer": 3}
+    assert watched.counts["beyond"] == 6
+    assert list(watched.segments) == [traffic.SEGMENT]
+
+
+def test_a_segment_is_answered_once_it_has_enough_calls():
+    assert not lone(run(log(1000, 1050, None))[0]).answered
+    assert not lone(run(log(0, 50, None), known=False)[0]).answered
+    assert lone(run(log(1000, 1400, None))[0]).answered

@@ -130,3 +130,30 @@ def test_names_of_fields_in_a_rejected_line_are_no_markup(driftline, normal, wri
     ran = driftline("watch", write([b'{"[/red]": 1, "[bold]": 2}', *good()]), "--baseline", normal)
     assert ran.status == 0
     assert "the record has [/red], [bold]" in ran.err
+
+
+OTHER_FORMATS = [
+    (b"call_id,event_time,app,input", "looks like CSV"),
+    (b'"call_id"\t"event_time"\t"app"', "looks like CSV"),
+    (b"call_id;event_time;app", "looks like CSV"),
+    (b'[{"call_id": "1"},', "looks like a JSON array: jq -c '.[]' FILE > lines.jsonl"),
+    (b"[", "looks like a JSON array"),
+    (b"{", "looks like JSON over several lines: jq -c . FILE > lines.jsonl"),
+    (b"PK\x03\x04\x14\x00", "looks like a zip archive or a spreadsheet"),
+]
+
+
+@pytest.mark.parametrize(("first", "words"), OTHER_FORMATS)
+def test_a_file_of_another_format_is_named_with_the_remedy(driftline, write, first, words):
+    ran = driftline("watch", write([first, b"more of it"]))
+    assert ran.status == 2
+    assert f"none of its 2 lines is a call record. It {words}" in ran.err
+    assert "--map" not in ran.err
+
+
+@pytest.mark.parametrize("first", [b"[2026-01-05 10:00:00] GET /, 200, ok", b'{"call_id": "1", "app": "x", "y', b"GET"])
+def test_lines_that_look_like_nothing_known_keep_their_reason(driftline, write, first):
+    ran = driftline("watch", write([first]))
+    assert ran.status == 2
+    assert "is a call record. the line is not JSON" in ran.err
+    assert "send one object per line" in ran.err

@@ -219,6 +219,30 @@ def test_check_of_calls_that_cannot_serve_exits_2(tmp_path: Path) -> None:
     assert "100 % of the inputs occurred before" in result.stderr
 
 
+def test_check_of_a_forced_baseline_warns_and_refuses_no_more(tmp_path: Path) -> None:
+    source = write(tmp_path / "same.jsonl", records(220, input="the same question again"))
+    name = json.loads(call(str(tmp_path), "build", source, "--force", "--json").stdout)["baseline"]
+    result = call(str(tmp_path), "check", name, "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert found["refused"] is None
+    assert "100 % of the calls repeat an earlier input" in found["warnings"][0]
+    assert call(str(tmp_path), "check", name, "--strict").exit_code == 1
+
+
+def test_check_of_several_segments_exits_2_only_where_none_can_serve(tmp_path: Path) -> None:
+    small = records(1, prompt_name="small")
+    mixed = write(tmp_path / "mixed.jsonl", records(220, prompt_name="large") + small)
+    result = call(str(tmp_path), "check", mixed, "--json")
+    refused = {found["segment"]: found["refused"] for found in map(json.loads, result.stdout.splitlines())}
+    assert result.exit_code == 0
+    assert refused["support-bot/large"] is None
+    assert "at least 200 calls, got 1" in refused["support-bot/small"]
+    assert "refused: segment support-bot/small" in result.stderr
+    assert call(str(tmp_path), "check", mixed, "--strict").exit_code == 1
+    assert call(str(tmp_path), "check", write(tmp_path / "small.jsonl", small)).exit_code == 2
+
+
 def test_a_tag_moves_only_to_its_own_segment_unless_forced(built: tuple[str, Result]) -> None:
     address, made = built
     name = json.loads(made.stdout)["baseline"]

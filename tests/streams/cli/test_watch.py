@@ -4,10 +4,13 @@ import gzip
 import os
 import random
 import re
+import select
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,6 +23,7 @@ from streams.store import Store
 from tests.streams import traffic
 
 COMMAND = Path(sys.executable).with_name("driftline")
+DEADLINE_S = 60
 
 
 def good(last=1150, changed_from=None):
@@ -47,6 +51,74 @@ def test_without_drift_fail_on_drift_ends_with_0(driftline, normal, write):
     ran = driftline("watch", write(good(1400)), "--baseline", normal, "--fail-on", "drift")
     assert ran.status == 0
     assert "400 calls judged in 1 segment; no alarms" in ran.err
+
+
+def repeating():
+    return traffic.lines(traffic.calls(0, 900, input="Hello there", output="Hi"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "given", "why"),
+    [
+        (traffic.lines(traffic.calls(0, 50)), False, "support-bot/answer (no baseline could be made of its calls)"),
+        (repeating(), False, "support-bot/answer (no baseline could be made of its calls)"),
+        (good(1050), True, "support-bot/answer (not enough data)"),
+        (traffic.lines(traffic.calls(0, 50, app="other")), True, "support-bot/answer (no calls)"),
+    ],
+    ids=["too few for a baseline", "refused", "too few to judge", "absent"],
+)
+def test_fail_on_drift_ends_with_3_where_a_segment_could_not_be_judged(driftline, normal, write, lines, given, why):
+    path, baseline = write(lines), ["--baseline", normal] if given else []
+    ran = driftline("watch", path, *baseline, "--fail-on", "drift")
+    assert ran.status == 3
+    assert f"--fail-on drift: no drift was found, but not judged were {why}" in ran.err
+    assert driftline("watch", path, *baseline).status == 0
+
+
+def test_fail_on_drift_ends_with_1_for_drift_even_where_another_segment_could_not_be_judged(
+    driftline, normal, write, tmp_path
+):
+    store = Store(str(tmp_path / "store"))
+    store.tag("other/answer", "prod", store.put_baseline(traffic.baseline()))
+    baselines = ("--baseline", normal, "--baseline", "other/answer@prod")
+    assert driftline("watch", write(drifting()), *baselines, "--fail-on", "drift").status == 1
+
+
+def test_fail_on_drift_asks_nothing_of_segments_without_a_baseline(driftline, normal, write):
+    lines = good(1400) + traffic.lines(traffic.calls(1400, 1450, app="other"))
+    assert driftline("watch", write(lines), "--baseline", normal, "--fail-on", "drift").status == 0
+
+
+def test_calls_without_a_baseline_beside_given_ones_are_told_and_not_judged(driftline, normal, write):
+    lines = good(1400) + traffic.lines(
+        one for app in ("b", "c", "d", "e", "f", "g", "h") for one in traffic.calls(1400, 1402 + (app == "h"), app=app)
+    )
+    ran = driftline("watch", write(lines), "--baseline", normal)
+    assert "400 calls judged in 1 segment;" in ran.err
+    remedy = "calls not judged; add --baseline, or --first N to let it take its own"
+    assert f"no baseline was given for segment h/answer: 3 {remedy}" in ran.err
+    assert ran.err.count(remedy) == 5
+    assert "nor for 2 more segments: 4 calls not judged" in ran.err
+
+
+def test_first_on_the_command_line_lets_segments_without_a_baseline_take_their_own(
+    driftline, normal, write, monkeypatch
+):
+    monkeypatch.setattr("streams.embedded.baselines.build", partial(baselines.build, runs=4))
+    lines = drifting() + traffic.lines(traffic.calls(1600, 2500, app="other"))
+    ran = driftline("watch", write(lines), "--baseline", normal, "--first", "400", "--json")
+    assert "other/answer: the first 4" in ran.err
+    assert "no baseline" not in ran.err
+    assert b"--first 400" in ran.out
+
+
+def test_first_in_the_settings_alone_gives_no_baseline_beside_given_ones(driftline, normal, write, monkeypatch):
+    monkeypatch.setenv("DRIFTLINE_FIRST", "400")
+    lines = drifting() + traffic.lines(traffic.calls(1600, 2200, app="other"))
+    ran = driftline("watch", write(lines), "--baseline", normal, "--json")
+    assert "no baseline was given for segment other/answer: 600 calls not judged" in ran.err
+    assert ran.out
+    assert b"--first" not in ran.out
 
 
 def test_json_prints_alert_records_and_nothing_else(driftline, normal, write):
@@ -120,6 +192,12 @@ def test_what_is_no_file_is_named_with_a_remedy(driftline, normal, tmp_path, nam
     ran = driftline("watch", tmp_path / name, "--baseline", normal)
     assert ran.status == 2
     assert ran.err.startswith(f"driftline: {tmp_path / name} {words}")
+    assert driftline("watch", tmp_path / name).err.startswith("driftline:")  # nothing is promised before
+
+
+def test_what_happens_without_a_baseline_is_said_once(driftline, write):
+    ran = driftline("watch", write(good(1001)))
+    assert ran.err.count("no baseline given: each segment takes its first 3,000 calls as its own") == 1
 
 
 def test_a_baseline_of_another_embedder_is_refused(driftline, write, tmp_path):
@@ -237,20 +315,45 @@ def test_a_full_disk_for_alerts_ends_the_command_with_3(normal, write):
     assert b"Traceback" not in ran.stderr
 
 
-def test_an_interrupt_tells_what_was_judged_so_far_and_ends_with_3(normal):
+@contextmanager
+def piped(normal, lines):
+    """The command at work on an open pipe that these lines were written to, once it has told its first alert."""
     with subprocess.Popen(
         [COMMAND, "watch", "-", "--baseline", normal, "--json"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
-        process.stdin.write(b"".join(line + b"\n" for line in good(3000, 1300)))
+        process.stdin.write(b"".join(line + b"\n" for line in lines))
         process.stdin.flush()
-        assert process.stdout.readline()  # it has judged, and waits for more
+        ready, _, _ = select.select([process.stdout], [], [], DEADLINE_S)
+        try:
+            assert ready, "no alert came while the pipe was open"
+            yield process, msgspec.json.decode(process.stdout.readline(), type=Alert)
+        finally:
+            process.kill()
+
+
+def accounted(said):
+    """Calls that a summary speaks of: judged, and too few at the end to judge."""
+    judged, left = re.search(r"([\d,]+) calls judged in 1 segment(?: \(the last (\d+) are too few)?", said).groups()
+    return int(judged.replace(",", "")) + int(left or 0)
+
+
+def test_an_open_pipe_is_judged_though_it_falls_silent_before_a_thousand_lines(normal):
+    with piped(normal, good(1950, 1300)) as (process, alert):
+        assert alert.state == "firing"
+        _, err = process.communicate()  # closes the pipe
+    assert process.returncode == 0
+    assert accounted(err.decode()) == 950
+
+
+def test_an_interrupt_judges_all_that_was_read_and_ends_with_3(normal):
+    with piped(normal, good(1950, 1300)) as (process, _):
         process.send_signal(signal.SIGINT)
-        process.stdin.close()
-        err = process.stderr.read().decode()
+        err = process.stderr.read().decode()  # the pipe stays open
+        process.wait()
     assert process.returncode == 3
-    assert "calls judged in 1 segment" in err
+    assert accounted(err) == 950
     assert err.strip().endswith("stopped")
     assert "Traceback" not in err

@@ -1,0 +1,78 @@
+"""Verdicts in words: dates no sharper than the evidence, figures without noise, topics without words."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from drift.explain import ChangePoint
+from streams.wording import figure, moment, since_when, span, spelled_out, what_moved, what_preceded
+
+MINUTE = 60_000
+
+
+def at(day, hour, minute, year=2026):
+    return int(datetime(year, 1, day, hour, minute, tzinfo=UTC).timestamp() * 1000)
+
+
+def point(low, high):
+    return ChangePoint(0, low, low, high, 0, 0, 0)
+
+
+def topic(z, before, now, **words):
+    return {"z": z, "share_before": before, "share_now": now, **words}
+
+
+def test_a_moment_says_utc_once():
+    assert moment(at(17, 11, 53)) == "11:53 UTC on 17 January 2026"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (at(5, 0, 48), at(5, 1, 23), "00:48 and 01:23 on 5 January 2026 (UTC)"),
+        (at(4, 22, 10), at(5, 1, 23), "22:10 on 4 January and 01:23 on 5 January 2026 (UTC)"),
+        (at(5, 0, 48, 2025), at(5, 1, 23), "00:48 on 5 January 2025 and 01:23 on 5 January 2026 (UTC)"),
+    ],
+)
+def test_a_span_repeats_of_a_date_only_what_differs(low, high, said):
+    assert span(low, high, "and") == said
+
+
+def test_a_change_is_dated_by_its_interval_only_where_that_is_long_in_itself_and_beside_the_time_until_noticed():
+    low = at(5, 0, 48)
+    wide = since_when(point(low, low + 35 * MINUTE), low + 60 * MINUTE)
+    assert wide == ("Since some time between 00:48 and 01:23 on 5 January 2026 (UTC)", True)
+    sharp = ("Since 00:48 UTC on 5 January 2026", False)
+    assert since_when(point(low, low + 35 * MINUTE), low + 140 * MINUTE) == sharp
+    assert since_when(point(low, low + 10 * MINUTE), low + 11 * MINUTE) == sharp
+
+
+def test_no_marker_is_denied_for_an_instant_only_where_there_is_one():
+    assert what_preceded(None, vague=False) == "no marker moved at that time"
+    assert what_preceded(None, vague=True) == "no marker moved meanwhile"
+
+
+def test_topics_with_words_are_told_by_them():
+    told = what_moved(
+        [topic(9, 0.003, 0.2, words="refund, tomatoes", label="refund"), topic(-4, 0.3, 0.1, label="log")]
+    )
+    assert told == "more about “refund, tomatoes” (0.3 % → 20 %), less about “log” (30 % → 10 %)"
+
+
+def test_topics_without_words_are_told_by_their_number_and_shares_alone():
+    grown = [topic(9, 0.003, 0.009), topic(5, 0.1, 0.2), topic(4, 0.2, 0.3)]
+    assert what_moved(grown) == "3 topics without known words grew (0.3 % → 0.9 %; 10 % → 20 %; …)"
+    assert what_moved([topic(-5, 0.2, 0.1, words="")]) == "1 topic without known words shrank (20 % → 10 %)"
+    assert what_moved([topic(1, 0.2, 0.21)]) == ""
+
+
+def test_of_topics_with_and_without_words_those_with_words_are_told():
+    assert what_moved([topic(9, 0.1, 0.2), topic(5, 0.1, 0.3, label="log")]) == "more about “log” (10 % → 30 %)"
+
+
+def test_zero_has_no_sign():
+    assert figure(-0.0) == figure(0.0) == "0"
+
+
+def test_names_of_measures_are_spelled_out():
+    assert spelled_out("typical ttft") == "typical time to first token"
