@@ -85,17 +85,20 @@ class Baseline:
         return xxhash.xxh3_64_hexdigest(encode(self))
 
     @cached_property
+    def features(self) -> Features:
+        """Its reference calls in its own coordinates."""
+        return Features.of(self.frame, self.pane.sample.rows)
+
+    @cached_property
     def fit(self) -> Fit:
         """What detectors know of it."""
-        features = Features.of(self.frame, self.pane.sample.rows)
-        return fit(self.frame, features, np.ones(len(features.topic)))
+        return fit(self.frame, self.features, np.ones(len(self.features.topic)))
 
     @cached_property
     def panel(self) -> Panel:
         """Its detectors."""
-        features = Features.of(self.frame, self.pane.sample.rows)
-        n = len(features.topic)
-        rates = {name: Rate(flagged, n) for name, flagged in flag_counts(features).items()}
+        n = len(self.features.topic)
+        rates = {name: Rate(flagged, n) for name, flagged in flag_counts(self.features).items()}
         return Panel.of(self.frame, [self.fit], rates)
 
     @property

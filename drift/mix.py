@@ -15,7 +15,7 @@ from drift.bins import LOGS, MISSING
 from drift.block import Layout
 from drift.detectors.memory import FloatArray
 from drift.effects import Z
-from drift.fit import RIDGE, Features
+from drift.fit import RIDGE
 from drift.frame import cell_means
 
 
@@ -48,7 +48,7 @@ class Expected:
 
 def expected(baseline: Baseline, detector: str) -> Expected:
     """What a scalar is in the baseline, given the input."""
-    features = Features.of(baseline.frame, baseline.pane.sample.rows)
+    features = baseline.features
     bins = features.bins[:, baseline.fit.scales[detector].series]
     given = (bins != MISSING) & (features.topic >= 0)
     values, topic, inputs = LOGS[bins[given]][:, None], features.topic[given], features.inputs[given]
