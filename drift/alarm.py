@@ -20,7 +20,9 @@ from drift.explain import (
     moved,
     nearest,
     newcomers,
+    strangers,
 )
+from drift.fit import OFF_TOPIC
 from drift.mix import Split, split
 from drift.pane import Pane, Texts
 from drift.panel import KINDS
@@ -69,7 +71,7 @@ def explained(
     since = state.history.since(point.bucket) if point else None
     recent = state.rows["at"] >= point.at if point else np.zeros(len(state.rows), bool)
     rows = state.rows[recent]
-    topics, new = _asked(config, since, rows) if since is not None and kind == "data" else ((), None)
+    topics, new = _asked(config, detector, since, rows) if since is not None and kind == "data" else ((), None)
     parts = None
     if since is not None and detector in layout.scalars and kind != "data":
         parts = split(config.baseline, layout, detector, since)
@@ -101,8 +103,11 @@ def explained(
     )
 
 
-def _asked(config: Judge, since: FloatArray, rows: Rows) -> tuple[tuple[Moved, ...], Newcomers | None]:
+def _asked(config: Judge, detector: str, since: FloatArray, rows: Rows) -> tuple[tuple[Moved, ...], Newcomers | None]:
     """Which topics moved since a change point, and the sampled calls that the shift of the inputs is made of."""
     counts = since[config.layout.topics]
+    if detector == OFF_TOPIC:
+        far, n = config.layout.share(OFF_TOPIC, since)
+        return moved(config.baseline, counts), strangers(config.baseline, float(far), float(n), rows)
     shift = since[config.layout.inputs] / max(float(counts.sum()), 1.0) - config.baseline.fit.input_mean
     return moved(config.baseline, counts), newcomers(config.baseline, shift, rows)

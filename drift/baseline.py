@@ -17,9 +17,8 @@ from drift import pane as panes
 from drift.budget import Budget
 from drift.calibration import FEWEST, Calibration, Records, calibrate, promised
 from drift.call import SERIES, Rows
-from drift.detectors.rate import Rate
 from drift.errors import BaselineRefusedError, CorruptError
-from drift.fit import Features, Fit, fit, flag_counts
+from drift.fit import Features, Fit, fit, rates
 from drift.frame import Frame, IntArray, frame
 from drift.lens import ARRAYS, Lens
 from drift.lens import check as check_lens
@@ -97,9 +96,7 @@ class Baseline:
     @cached_property
     def panel(self) -> Panel:
         """Its detectors."""
-        n = len(self.features.topic)
-        rates = {name: Rate(flagged, n) for name, flagged in flag_counts(self.features).items()}
-        return Panel.of(self.frame, [self.fit], rates)
+        return Panel.of(self.frame, [self.fit], rates(self.pane.sample.rows))
 
     @property
     def calls_a_day(self) -> float:

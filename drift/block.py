@@ -13,6 +13,7 @@ from drift.baseline import Baseline
 from drift.bins import LOGS, MISSING
 from drift.call import FLAGS
 from drift.detectors.memory import FloatArray
+from drift.fit import FAR, OFF_TOPIC
 from drift.pane import Pane, merge
 from drift.panel import Feed, Mask
 
@@ -74,8 +75,13 @@ class Layout:
         topics, inputs, answers = take(frame.topics), take(frame.input_map.shape[1]), take(frame.answer_map.shape[1])
         compared = take(1).start
         scalars = {name: take(5) for name in baseline.fit.scales}
-        flags = {name: take(1).start for name in FLAGS}
+        flags = {name: take(1).start for name in (*FLAGS, OFF_TOPIC)}
         return cls(topics, inputs, answers, compared, scalars, flags, take(1).start, at)
+
+    def share(self, flag: str, sums: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Calls with a flag and all that could have it, of sums ``(..., width)``: questions only can be off topic."""
+        n = sums[..., self.topics].sum(axis=-1) if flag == OFF_TOPIC else sums[..., self.calls]
+        return sums[..., self.flags[flag]], n
 
 
 class Block:
@@ -97,7 +103,7 @@ class Block:
         for name, place in layout.scalars.items():
             made[place] = self._scalars[name]
         for name, at in layout.flags.items():
-            made[at] = self.cells["flags"][:, FLAGS.index(name)].sum()
+            made[at] = self._flagged[name][0]
         made[layout.calls] = self.n
         return made
 
@@ -110,7 +116,6 @@ class Block:
     def feed(self) -> Feed:
         """The block for the detectors."""
         scalars = {name: (values[None, None, 1:3], np.array([[values[0]]])) for name, values in self._scalars.items()}
-        flags = {name: (int(self.cells["flags"][:, i].sum()), self.n) for i, name in enumerate(FLAGS)}
         return Feed(
             np.array([[float(self.n)]]),
             np.array([[self.weight]]),
@@ -118,13 +123,20 @@ class Block:
             self._inputs[None, None],
             self._compare,
             scalars,
-            flags,
+            self._flagged,
         )
 
     def _compare(self, grown: Mask) -> tuple[FloatArray, FloatArray]:
         self.grown = grown[0, 0]
         sums, n = self._compared(self.grown)
         return sums[None, None], np.array([[n]])
+
+    @cached_property
+    def _flagged(self) -> dict[str, tuple[int, int]]:
+        """Calls with each flag, and all that could have it."""
+        flags = {name: (int(self.cells["flags"][:, i].sum()), self.n) for i, name in enumerate(FLAGS)}
+        far = self.cells["n"][(self._topic >= 0) & (self.cells["band"] >= FAR)]
+        return flags | {OFF_TOPIC: (int(far.sum()), int(self._topics.sum()))}
 
     @cached_property
     def _topic(self) -> npt.NDArray[np.int64]:

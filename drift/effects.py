@@ -68,7 +68,8 @@ def effect(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray) 
         )
     if detector in layout.scalars:
         return _scalar(baseline, detector, sums[layout.scalars[detector]])
-    return _rate(baseline, detector, sums[layout.flags[detector]], sums[layout.calls])
+    flagged, n = layout.share(detector, sums)
+    return _rate(baseline, detector, float(flagged), float(n))
 
 
 def direction(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray) -> FloatArray:
@@ -161,18 +162,20 @@ def _rate(baseline: Baseline, detector: str, flagged: float, n: float) -> Effect
     if n == 0:
         return None
     known = baseline.panel.rates[detector]
-    found = share_difference(known.flagged, known.size, round(flagged), round(n))
+    before = max(known.flagged, round(known.least * known.size))
+    found = share_difference(before, known.size, round(flagged), round(n))
     error = float(np.sqrt(known.rate * (1 - known.rate) * (1 / n + 1 / known.size)))
+    lowest = 0.0 if known.rising else -1.0  # a fall is no drift of what may only grow
     return Effect(
         f"share of calls: {detector.replace('_', ' ')}",
-        float(np.sqrt(max(found.effect**2 - error**2, 0.0))),
-        found.effect,
-        found.low,
-        found.high,
+        float(np.sqrt(max(max(found.effect, lowest) ** 2 - error**2, 0.0))),
+        max(found.effect, lowest),
+        max(found.low, lowest),
+        max(found.high, lowest),
         "points",
         known.size,
         n,
         error,
-        known.flagged / known.size,
+        before / known.size,
         flagged / n,
     )

@@ -12,8 +12,7 @@ from drift.baseline import Baseline
 from drift.block import Layout
 from drift.call import MARKERS, Rows
 from drift.detectors.memory import FloatArray, Memory, means
-from drift.detectors.rate import RATIOS
-from drift.fit import Features
+from drift.fit import FAR, OFF_TOPIC, Features
 from drift.history import History
 from drift.pane import Pane
 
@@ -99,8 +98,9 @@ def _gains(
     """Log likelihood ratio of each row of sums for the change that the detector saw: its bets, for topics unshrunk."""
     panel = baseline.panel
     if not isinstance(state, Memory):
-        rate, flagged, n = panel.rates[detector].rate, sums[:, layout.flags[detector]], sums[:, layout.calls]
-        now = min(rate * float(RATIOS[np.argmax(state)]), 0.999)
+        known, (flagged, n) = panel.rates[detector], layout.share(detector, sums)
+        rate = known.rate
+        now = min(rate * float(known.ratios[np.argmax(state)]), 0.999)
         return np.asarray(flagged * np.log(now / rate) + (n - flagged) * np.log((1 - now) / (1 - rate)))
     best = int(np.argmax(state.log_e[0]))
     if detector == "topics":
@@ -148,7 +148,11 @@ def moved(baseline: Baseline, counts: FloatArray, most: int = 5) -> tuple[Moved,
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Newcomers:
-    """Sampled calls that lie farther along the shift of the inputs than nine of ten calls of the baseline did."""
+    """Sampled calls that came new: their share in the baseline and now.
+
+    They lie farther along the shift of the inputs than nine of ten calls of the baseline did or, where the share of
+    questions far from every topic has grown, are such questions.
+    """
 
     members: npt.NDArray[np.bool_]
     before: float
@@ -171,10 +175,26 @@ def newcomers(baseline: Baseline, shift: FloatArray, rows: Rows) -> Newcomers | 
         return None
     bound = float(np.quantile(baseline.fit.inputs @ shift, 1 - NEWCOMER))
     members = asked & (baseline.frame.inputs(rows["features"][:, 0]) @ shift > bound)
-    n = int(asked.sum())
-    now = float(members.sum() / n)
-    z = (now - NEWCOMER) / float(np.sqrt(NEWCOMER * (1 - NEWCOMER) * (1 / n + 1 / baseline.fit.size)))
-    return Newcomers(members, NEWCOMER, now, z) if z > 2 else None
+    n = float(asked.sum())
+    return _clearly_more(members, NEWCOMER, float(members.sum()) / n, n, baseline.fit.size)
+
+
+def strangers(baseline: Baseline, far: float, n: float, rows: Rows) -> Newcomers | None:
+    """The sampled questions far from every topic, or None if they are not clearly more than before.
+
+    Parameters
+    ----------
+    far, n
+        Such questions, and all, since the change point: counted, not sampled.
+    """
+    members = (rows["topic"] >= 0) & (rows["band"] >= FAR)
+    known = baseline.panel.rates[OFF_TOPIC]
+    return _clearly_more(members, known.rate, far / max(n, 1.0), n, known.size) if members.any() else None
+
+
+def _clearly_more(members: npt.NDArray[np.bool_], before: float, now: float, n: float, size: float) -> Newcomers | None:
+    z = (now - before) / float(np.sqrt(before * (1 - before) * (1 / n + 1 / size)))
+    return Newcomers(members, before, now, z) if z > 2 else None
 
 
 def along_answers(baseline: Baseline, way: FloatArray, rows: Rows) -> FloatArray:

@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from drift.bins import LOGS, MISSING
 from drift.call import FLAGS, SERIES, Rows
-from drift.frame import FEWEST, FloatArray, Frame, IntArray, cell_means, log_lengths, topic_residuals
+from drift.detectors.rate import Rate
+from drift.frame import CROWDED, FEWEST, FloatArray, Frame, IntArray, cell_means, log_lengths, topic_residuals
+from drift.lens import TAILS
 
 LEAST_COMPARED = 200
 """Calls with comparable answers from which there is a detector of answers."""
@@ -20,6 +22,10 @@ LEAST_VALUES = 200
 
 RIDGE = 20.0
 """Calls' worth of shrinkage of the linear map from inputs to answers."""
+
+OFF_TOPIC = "off_topic"
+FAR = 3
+"""Questions in bands from this one on are off topic: nine of ten fresh ones lie nearer to a centre."""
 
 SCALARS = {
     "input_length": ("input_tokens", "input_chars"),
@@ -192,6 +198,22 @@ def _slope(inputs: FloatArray, residuals: FloatArray, weights: FloatArray) -> Fl
     return np.asarray(np.linalg.solve(gram, moment @ residuals / total))
 
 
-def flag_counts(features: Features) -> dict[str, int]:
-    """Reference calls with each flag."""
-    return {name: int(features.flags[:, i].sum()) for i, name in enumerate(FLAGS)}
+def rates(rows: Rows) -> dict[str, Rate]:
+    """Detector of each flag for these reference calls, and of questions far from every topic."""
+    made = {name: Rate(int(rows["flags"][:, i].sum()), len(rows)) for i, name in enumerate(FLAGS)}
+    far = off_topic(rows)
+    return made if far is None else made | {OFF_TOPIC: far}
+
+
+def off_topic(rows: Rows) -> Rate | None:
+    """Detector of questions far from every topic, or None where few are asked or the lens puts most of them far.
+
+    Centres lie nearer to the calls that they were made of than to fresh ones: under a lens of its own the baseline's
+    share is too small, and the bands' nominal share, measured out of fold, is closest. Under a lens from elsewhere its
+    share is honest. The larger of the two is at or above the truth either way.
+    """
+    asked = rows["topic"] >= 0
+    far, n = int((rows["band"][asked] >= FAR).sum()), int(asked.sum())
+    if n < LEAST_VALUES or far > CROWDED * n:
+        return None
+    return Rate(far, n, least=1 - TAILS[FAR - 1], rising=True)

@@ -19,6 +19,7 @@ KINDS = {
     "topics": "data",
     "inputs": "data",
     "input_length": "data",
+    "off_topic": "data",
     "answers": "model",
     "output_length": "output_length",
     "latency": "operational",
@@ -34,6 +35,7 @@ QUESTIONS = {
     "topics": "data",
     "inputs": "data",
     "input_length": "data",
+    "off_topic": "data",
     "answers": "model",
     "output_length": "output_length",
     "latency": "speed",
@@ -58,7 +60,7 @@ class Feed:
     """T blocks of calls of R replicas in a baseline's coordinates.
 
     ``scalars`` holds sums of the two Legendre polynomials ``(T, R, 2)`` and calls with a value ``(T, R)``; ``flags``
-    flagged calls and all, of the one replica that is judged live.
+    flagged calls and all that could be, of the one replica that is judged live.
     """
 
     calls: FloatArray  # (T, R)

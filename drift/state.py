@@ -27,6 +27,7 @@ TOLERANCES: Mapping[str, float] = {
     "latency": 0.05,
     "ttft": 0.05,
     "cost": 0.05,
+    "off_topic": 0.01,
     "error": 0.01,
     "truncated": 0.01,
     "empty_output": 0.01,

@@ -14,6 +14,7 @@ import xxhash
 from drift.alarm import Alarm
 from drift.effects import Effect
 from drift.explain import MarkerEvent, Moved
+from drift.fit import OFF_TOPIC
 from drift.mix import Split
 from drift.pane import Texts
 from drift.phrases import Phrase, phrases
@@ -30,6 +31,7 @@ from streams.wording import (
     what_turned,
 )
 
+NEW = ("unlike most of the baseline", "far from every topic of the baseline")
 EXAMPLES = 5
 NEW_WORDS = 8
 PARTS = ("app", "prompt_name", "variant")
@@ -193,7 +195,7 @@ def _topics(judge: Judge, alarm: Alarm) -> list[Json]:
         asked = [alarm.texts[i][0] for i in np.flatnonzero(new.members)]
         made.append(
             {
-                "label": "unlike most of the baseline",
+                "label": NEW[alarm.detector == OFF_TOPIC],
                 "words": ", ".join(judge.baseline.vocabulary.typical(asked, NEW_WORDS)),
                 "share_before": _rounded(new.before),
                 "share_now": _rounded(new.now),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from drift.effects import Effect
 from drift.explain import ChangePoint
+from drift.fit import OFF_TOPIC
 from drift.mix import Split
 from drift.phrases import Phrase
 
@@ -24,6 +25,7 @@ LOUDER = {
     "cost": ("calls of {} are", "dearer", "cheaper"),
 }
 FLAG = {
+    "off_topic": "of questions to {} are far from every topic of the baseline",
     "error": "of {}'s calls fail",
     "truncated": "of {}'s answers are cut off",
     "empty_output": "of {}'s answers are empty",
@@ -82,7 +84,8 @@ def percent(share: float) -> str:
 def what_drifted(segment: str, detector: str, found: Effect) -> str:
     """The clause that names the change and its size."""
     if detector in FLAG:
-        return f"{percent(found.current or 0)} {FLAG[detector].format(segment)} ({percent(found.baseline or 0)} before)"
+        before = f"{percent(found.baseline or 0)} {'before' if detector != OFF_TOPIC else 'at most before'}"
+        return f"{percent(found.current or 0)} {FLAG[detector].format(segment)} ({before})"
     if detector in LOUDER:
         head, more, less = LOUDER[detector]
         if found.measure.startswith("spread"):
