@@ -120,11 +120,12 @@ def build_baseline(
     if lens is None:
         lens = meter.fit_lens(records, progress=lambda done: progress("embedding", done / count))
     panes = measured_panes(meter, lens, records, clock or Clock(), baselines.REFERENCE)
+    kept = {} if meter.texts == "full" else {"texts": meter.texts}
     return baselines.build(
         lens,
         panes,
         sizes(panes),
-        facts=facts,
+        facts={**kept, **(facts or {})},
         force=force,
         progress=lambda done: progress("calibrating", done),
     )

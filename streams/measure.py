@@ -22,9 +22,7 @@ from models.cache import GridEmbedder
 from models.ngrams import FORMAT_VIEW, trigram_view
 from streams.default_lens import default_lens
 from streams.records import Record
-
-EXCERPT = 400
-"""Characters of input and output that travel with a sampled call."""
+from streams.redact import EXCERPT, PIECE, Privacy, Redacted
 
 TRUNCATED = frozenset({"length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "model_length"})
 """Finish reasons of answers that were cut off."""
@@ -46,7 +44,10 @@ class Vectors:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """Rows of calls, their excerpts (or none), and the names behind each row's hashes; equal labels share theirs."""
+    """Rows of calls, the beginnings of their texts (or none), and the names behind each row's hashes.
+
+    Texts are as they came: ``Meter.shown`` says what of them may leave the process. Equal labels share their names.
+    """
 
     rows: Rows
     texts: tuple[Texts, ...]
@@ -97,18 +98,18 @@ class Meter:
 
     Parameters
     ----------
-    excerpts
-        Whether texts, cut to 400 characters, travel with sampled calls.
+    texts
+        Whether texts, cut to 400 characters, travel with sampled calls: as they came, redacted or not at all.
     salt
         Seeds the hashes of users and inputs. Only a secret one keeps known users and texts from being guessed: 0, the
         default, is no protection.
     """
 
-    def __init__(self, embedder: Embedder, *, excerpts: bool = True, salt: int = 0) -> None:
+    def __init__(self, embedder: Embedder, *, texts: Privacy = "full", salt: int = 0) -> None:
         """Measure by this embedder."""
         self.embedder = embedder
         self._grid = GridEmbedder(embedder)
-        self._excerpts, self._salt = excerpts, salt
+        self.texts, self._salt = texts, salt
 
     def default_lens(self) -> Lens:
         """The lens that needs no calls."""
@@ -153,8 +154,13 @@ class Meter:
             "flags": _flags(records, answered),
         }.items():
             rows[name] = values
-        texts = tuple([(r.input[:EXCERPT], r.output[:EXCERPT]) for r in records]) if self._excerpts else ()
+        kept = EXCERPT if self.texts == "full" else PIECE + 1
+        texts = tuple([(r.input[:kept], r.output[:kept]) for r in records]) if self.texts != "none" else ()
         return Measured(rows, texts, names)
+
+    def shown(self, texts: Sequence[Texts]) -> Sequence[Texts]:
+        """Excerpts of measured texts that may leave the process; each is made when it is asked for."""
+        return Redacted(texts) if self.texts == "redacted" else texts
 
 
 def digests(texts: Iterable[str], seed: int = 0) -> list[int]:

@@ -117,8 +117,8 @@ class Observer:
         calls = self._distinct(joined(parts))
         shared = {id(names): names for names in calls.names}.values()
         names = {code: name for names in shared for code, name in names.items()}
-        span = (tick, tick + self.clock.tick_ms)
-        return Pane.of(self._lens_of(segment).id, segment, span, calls.rows, calls.texts, names, size=self._sample)
+        span, texts = (tick, tick + self.clock.tick_ms), self._meter.shown(calls.texts)
+        return Pane.of(self._lens_of(segment).id, segment, span, calls.rows, texts, names, size=self._sample)
 
     def _distinct(self, calls: Measured) -> Measured:
         """Calls whose id occurs once, or the one of smallest content hash."""

@@ -15,6 +15,7 @@ from drift.errors import SettingsError
 from drift.state import CLEAR_AFTER, TOLERANCES
 from streams.embedded import FIRST, SEGMENTS
 from streams.observe import LATENESS_MS, TICK_MS, Clock
+from streams.redact import Privacy
 
 PREFIX = "DRIFTLINE_"
 
@@ -46,7 +47,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tolerances
         Drift of each detector that is too small to matter.
     texts
-        ``full``: excerpts of sampled calls travel with panes and alerts; ``none``: no text leaves the process.
+        ``full``: excerpts of sampled calls travel with panes, baselines and alerts; ``redacted``: emails, keys and
+        other secrets, phone numbers, cards, IBANs and IP addresses in them are replaced by marks; ``none``: no text
+        leaves the process. Lines that cannot be read are another matter: ``--dead-letters`` keeps them as they came.
     salt
         Seeds the hashes of users and texts that panes and baselines hold. With 0, the default, whoever reads them can
         tell whether a user or text that they know is among them: that is no protection; a secret number is.
@@ -64,7 +67,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     segments: Annotated[int, msgspec.Meta(ge=1)] = SEGMENTS
     clear_after: Annotated[int, msgspec.Meta(ge=100, le=5000)] = CLEAR_AFTER
     tolerances: dict[str, Annotated[float, msgspec.Meta(ge=0)]] = {}
-    texts: Literal["full", "none"] = "full"
+    texts: Privacy = "full"
     salt: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
 
     @property

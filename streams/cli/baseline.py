@@ -20,6 +20,7 @@ from streams.cli.segments import Groups, chosen, first_calls, grouped
 from streams.cli.stored import Instant, as_json, require_embedder, rough_pane, save, whoami
 from streams.embedded import Progress, build_baseline
 from streams.measure import Meter
+from streams.privacy import private
 from streams.records import Record
 from streams.settings import Settings
 from streams.store import Store, split_tag
@@ -164,14 +165,14 @@ def list_baselines(as_json: bool, settings: Settings) -> None:
 @baseline.command()
 @click.argument("name")
 @as_json
-@settings_options("store", "one_false_alarm_every")
+@settings_options("store", "one_false_alarm_every", "texts")
 def show(name: str, as_json: bool, settings: Settings) -> None:
     """Show the card of a baseline. NAME is an id, its first six or more digits, SEGMENT@TAG or a file.
 
     \b
       driftline baseline show support-bot/answer@prod
     """
-    found = Store(settings.store).baseline(name)
+    found = private(Store(settings.store).baseline(name), settings.texts)
     say(console(), *baseline_card(found, settings.budget), next_command(name))
     if as_json:
         emit(described(found, settings.budget))

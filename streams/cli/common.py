@@ -39,7 +39,7 @@ SETTINGS = {
     "tick_s": ("--tick", "Seconds of event time that are summed up together."),
     "lateness_s": ("--lateness", "Seconds by which a call may come behind the newest one."),
     "first": ("--first", "Without a baseline: calls of a segment that become it."),
-    "texts": ("--texts", "full: excerpts of sampled calls are kept for examples; none: no text is."),
+    "texts": ("--texts", "Excerpts of sampled calls are kept: full, redacted (no emails, keys, numbers), none."),
 }
 
 
@@ -148,7 +148,7 @@ def open_meter(settings: Settings) -> Meter:
         embedder = load_embedder(settings.embedder, **(tuned if settings.embedder != "wordllama" else {}))
     except (ValueError, ImportError, OSError) as error:
         raise SettingsError(f"embedder: {error}") from error
-    return Meter(embedder, excerpts=settings.texts == "full", salt=settings.salt)
+    return Meter(embedder, texts=settings.texts, salt=settings.salt)
 
 
 class Entry(NamedTuple):

@@ -48,7 +48,7 @@ NAMES = {"cost_usd": "cost (USD)", "latency_ms": "latency (ms)", "ttft_ms": "tim
 @click.option("--fail-on", type=click.Choice(["drift"]), help="Exit 1 if any drift was found.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line for each aspect on standard output.")
 @reading_options
-@settings_options("embedder")
+@settings_options("embedder", "texts")
 def compare(
     a: str, b: str, permutations: int, fail_on: str | None, as_json: bool, reading: Reading, settings: Settings
 ) -> None:
@@ -123,7 +123,8 @@ def _segment(
     never = {flag for flag in FLAGS if not any(side.flags[flag].any() for side in sides)}
     out.print(_table([one for one in found if one.aspect not in never]))
     if any(one.aspect == "topics" and one.drift for one in found):
-        for sentence in _topics(measured[0], measured[1], before, now):
+        texts = [[asked for asked, _ in meter.shown(one.texts)] for one in measured]
+        for sentence in _topics(measured[0], measured[1], *texts):
             say(out, sentence)
     return found
 
@@ -178,13 +179,15 @@ def _size(one: Difference, value: float) -> str:
     return "0 %" if float(change) == 0 else f"{change} %"
 
 
-def _topics(before: Measured, now: Measured, asked: Sequence[Record], asking: Sequence[Record]) -> list[str]:
-    """The topics that grew most, in their typical words."""
+def _topics(before: Measured, now: Measured, asked: Sequence[str], asking: Sequence[str]) -> list[str]:
+    """The topics that grew most, in the typical words of excerpts; nothing where none are kept."""
     topics = [np.bincount(side.rows["topic"] + 1, minlength=66) / len(side.rows) for side in (before, now)]
-    vocabulary = Vocabulary.of([record.input for record in asked])
+    if not (asked and asking):
+        return []
+    vocabulary = Vocabulary.of(asked)
     said = []
     for topic in np.argsort(topics[0] - topics[1], kind="stable")[:3]:
-        texts = [record.input for record, there in zip(asking, now.rows["topic"] + 1 == topic, strict=True) if there]
+        texts = [text for text, there in zip(asking, now.rows["topic"] + 1 == topic, strict=True) if there]
         if texts and (words := ", ".join(vocabulary.typical(texts))):
             said.append(f"more about “{words}” ({percent(topics[0][topic])} → {percent(topics[1][topic])})")
     return said

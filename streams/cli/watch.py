@@ -30,6 +30,7 @@ from streams.cli.stored import require_embedder, tagged_segment
 from streams.deadletter import DeadLetters
 from streams.embedded import Options, Watch
 from streams.measure import Meter
+from streams.privacy import private
 from streams.settings import Settings
 from streams.store import Store
 
@@ -117,7 +118,7 @@ def _known(names: Sequence[str], settings: Settings, meter: Meter) -> dict[str, 
     """The named baselines, by segment."""
     found: dict[str, Baseline] = {}
     for name in names:
-        one = Store(settings.store).baseline(name)
+        one = private(Store(settings.store).baseline(name), settings.texts)
         require_embedder(meter, one.lens, f"baseline {one.id}")
         segment = tagged_segment(name) or one.segment
         if segment in found:

@@ -145,7 +145,7 @@ def test_new_questions_are_put_into_words():
 
 
 def test_without_texts_no_word_of_a_call_is_in_a_record():
-    quiet = Meter(traffic.meter().embedder, excerpts=False)
+    quiet = Meter(traffic.meter().embedder, texts="none")
     watched = Watch(quiet, Options(parse("200000 calls")), {traffic.SEGMENT: traffic.baseline()})
     alerts, _ = watched.feed(traffic.records(traffic.calls(1000, 1600, changed_from=1300)))
     alerts += watched.finish()
@@ -154,7 +154,7 @@ def test_without_texts_no_word_of_a_call_is_in_a_record():
 
 
 def test_a_baseline_and_calls_without_texts_give_no_empty_quotes():
-    quiet = Meter(traffic.meter().embedder, excerpts=False)
+    quiet = Meter(traffic.meter().embedder, texts="none")
     baseline = build_baseline(quiet, traffic.records(traffic.calls(0, 300)))
     asked = [
         {**one, "input": f"Which soil do tomatoes in pot {n} want?"} for n, one in enumerate(traffic.calls(300, 600))

@@ -101,7 +101,7 @@ def test_durations_become_milliseconds_and_the_budget_is_parsed():
         ("device", "tpu", "wanted: auto or cpu or cuda"),
         ("tolerances", {"topics": -1}, ">= 0"),
         ("tolerances", {"topic": 0.1}, "topics"),
-        ("texts", "some", "wanted: full or none"),
+        ("texts", "some", "wanted: full or redacted or none"),
         ("one_false_alarm_every", "often", "'30d'"),
         ("one_false_alarm_every", "0 calls", "'30d'"),
     ],
