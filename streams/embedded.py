@@ -21,6 +21,7 @@ from drift.state import CLEAR_AFTER, TOLERANCES, Judge, SegmentState, start
 from drift.verdict import Verdict
 from streams.alerts import Alert, alert
 from streams.gate import Gate
+from streams.lint import Requested
 from streams.measure import Meter, segment_of
 from streams.observe import EVER, Clock, Observer
 from streams.records import Record
@@ -149,6 +150,8 @@ class Watch:
         Calls of each segment that has no baseline and may not take its own; none of them is kept.
     counts
         Calls in all, late, of segments beyond the cap, and duplicates.
+    requested
+        How often each model was asked for.
     """
 
     def __init__(
@@ -164,6 +167,7 @@ class Watch:
         self.segments: dict[str, Segment] = {}
         self.unjudged: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
+        self.requested = Requested(options.segments)
         self._meter, self._options, self._known = meter, options, dict(known or {})
         self._warn, self._progress = warn, progress
         self._observer = Observer(meter, self._lens, options.clock)
@@ -186,6 +190,7 @@ class Watch:
                 ready.append(record)
             elif not segment.refused:
                 segment.waiting.append(msgspec.structs.replace(record, context=(), attributes={}))  # never measured
+        self.requested.add((segment_of(record), record.model) for record in records)
         self.counts["calls"] += len(records) - len(late)
         self.counts["late"] += len(late)
         self._observer.add(ready)

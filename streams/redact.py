@@ -30,7 +30,7 @@ shown: more than an email or a number has. Longer secrets are known by how they 
 Span = tuple[int, int, str]
 """Start, end and mark of what must not be shown."""
 
-_EMAIL = re.compile(r"(?<![\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)*")
+_EMAIL = re.compile(r"(?<![\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]+@(?!\d[\d.]*(?![\w-]))[\w-]+(?:\.[\w-]+)*")
 _PEM = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY(?: BLOCK)?)-----(?:.*?-----END \1-----|.*)", re.S)
 LONG = 14
 """Characters without a space from which a word may be a key."""

@@ -103,7 +103,8 @@ def watch(
             ended = _run(reader, late, watched, screen, greeting)
     except KeyboardInterrupt as error:  # what was judged so far is told
         ended = error
-    summarise(out, watched, screen.alerts, [*reader.summary(), *_unjudged(watched, known)], settings)
+    told = [*reader.summary(), *_unjudged(watched, known), *watched.requested.sentences()]
+    summarise(out, watched, screen.alerts, told, settings)
     if ended is not None:
         raise ended
     if fail_on:

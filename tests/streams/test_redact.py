@@ -119,7 +119,7 @@ def test_what_is_called_a_secret_is_one(text, shown):
         "std::vector<int> a; x = a[1:2:3]; see /usr/local/lib/python3/site/packages",
         "my password is wrong and the key point is token counts",
         "internationalization of well-known state-of-the-art how-to-make-2-pancakes-at-home",
-        "meet me @ noon, e.g. at 5 @ 3 EUR",
+        "meet me @ noon, e.g. at 5 @ 3 EUR, with react@18.2.0 and @someone",
         "DE12 3456 is no account; neither is DE89370400440532013001",
     ],
 )
