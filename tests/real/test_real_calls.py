@@ -58,3 +58,14 @@ def typical_words(of: list, against: list) -> set[str]:
 def test_the_same_model_and_mix_raise_no_alarm_in_5000_calls(source: str, seed: int) -> None:
     alarms = judged(source, [f"n=5000 {source}"], seed).alarms
     assert [(one.kind, one.detector, one.calls) for one in alarms] == []
+
+
+@pytest.mark.parametrize("seed", SEEDS[:2])
+def test_questions_out_of_scope_scattered_over_all_topics_are_found_and_shown(seed: int) -> None:
+    home = "clinc150 domain!=oos"
+    found = judged(home, [f"n=2000 {home} w=.8 + clinc150 domain=oos w=.2"], seed)
+    alarm = found.first("data")
+    assert alarm is not None and alarm.detector == "off_topic" and alarm.calls <= 1500
+    shown = next(topic for topic in alert(found.judge, "real", alarm, replay="").topics if "far from" in topic["label"])
+    assert shown["share_now"] > shown["share_before"] + 0.03
+    assert shown["examples"]
