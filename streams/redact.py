@@ -47,27 +47,20 @@ _KEY = re.compile(
     )""",
     re.X,
 )
-_NAMED = re.compile(
-    r"""(?i)(?:passw(?:or)?d|passwort|kennwort|passphrase|pwd|contraseña|mot\ de\ passe|secret|token|credentials?
-    |api[ _-]?key|access[ _-]?key|private[ _-]?key|authorization)["'`]?
+_VALUE = r"""["'`]?
     (?:\s*(?::=|=>|[:=])\s*(?:bearer\s+|basic\s+)?["'`]?(?P<given>[^\s"'`,;<>⟨⟩]{4,})
-    |\s+(?:is|ist|lautet|es|est)\s*:?\s*["'`]?(?=[^\s]*[\d!$%&*#@+])(?P<told>[^\s"'`,;<>⟨⟩]{4,}))""",
-    re.X,
-)
-_NAMES = (
-    "passw",
-    "kennwort",
-    "passphrase",
-    "pwd",
-    "contraseña",
-    "mot de",
-    "secret",
-    "token",
-    "credential",
-    "key",
-    "auth",
-)
-_BEARER = re.compile(r"(?i)\b(?:bearer|basic)\s+(?P<given>[\w.~+/-]{16,}=*)")
+    |\s+(?:is|ist|lautet|es|est)\s*:?\s*["'`]?(?=[^\s]*[\d!$%&*#@+])(?P<told>[^\s"'`,;<>⟨⟩]{4,}))"""
+_NAMED = {
+    word: re.compile(rf"{word}{rest}{_VALUE}", re.X)
+    for word, rest in {
+        "passw": "(?:or)?[dt]", "passphrase": "", "pwd": "", "kennwort": "", "contraseña": "", "mot": r"\ de\ passe",
+        "secret": "", "token": "", "credential": "s?", "authorization": "",
+        "api": "[ _-]?key", "access": "[ _-]?key", "private": "[ _-]?key",
+    }.items()
+}  # fmt: skip
+_NAMED |= {word: re.compile(rf"\b{word}\s+(?P<given>[\w.~+/-]{{16,}}=*)(?P<told>)") for word in ("bearer", "basic")}
+"""What follows a word that calls it a secret, by the beginning of that word in lower case."""
+
 _USERINFO = re.compile(r"://(?P<given>[^\s/@:]*:[^\s/@]+)@")
 _CARD = re.compile(r"(?<!\d)\d(?:[ \t\u00a0.\u2010-\u2015-]{0,3}\d){12,30}(?!\d)")
 _DIGITS = re.compile(r"\d+")
@@ -75,6 +68,7 @@ _IBAN = re.compile(r"(?<![^\W_])[A-Za-z]{2}\d{2}(?:[ \u00a0-]?[A-Za-z0-9]){11,30
 _IP4 = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?!\.?\d)")
 _IP6 = re.compile(r"(?<![\w:])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)(?:\d{1,3}\.){3}\d{1,3})?(?![\w:])")
 _NUMBERS = re.compile(r"\d(?:[^\w\n]{0,4}\d){3}")
+_DOTTED = re.compile(r"\d\.\d")
 
 _IBAN_CHARACTERS = {
     country: int(length)
@@ -156,13 +150,14 @@ def _searches(text: str) -> Iterator[Callable[[str], Iterator[Span]]]:
         yield _blocks
     if max(map(len, text.split()), default=0) >= LONG:
         yield _keys
-    lower = text.lower()
-    if any(name in lower for name in _NAMES) or "bearer" in lower or "basic " in lower:
-        yield _named
-    if _NUMBERS.search(text):
-        yield from (_cards, _ibans, _phones)
-    if text.count(":") > 1 or text.count(".") > 2:
-        yield _addresses
+    yield _named
+    if any(digit in text for digit in "0123456789") or not text.isascii():
+        if _NUMBERS.search(text):
+            yield from (_cards, _ibans, _phones)
+        if text.count(".") > 2 and _DOTTED.search(text):
+            yield _addresses
+    if "::" in text or text.count(":") > 6:
+        yield _long_addresses
 
 
 def _emails(text: str) -> Iterator[Span]:
@@ -191,10 +186,13 @@ def _drawn(token: str) -> bool:
 
 
 def _named(text: str) -> Iterator[Span]:
-    for found in _NAMED.finditer(text):
-        yield (*found.span("given" if found["given"] else "told"), "secret")
-    for found in _BEARER.finditer(text):
-        yield (*found.span("given"), "key")
+    lower = text.lower()
+    if len(lower) != len(text):  # a letter that becomes two
+        lower = "".join(one if len(one.lower()) != 1 else one.lower() for one in text)
+    for word, pattern in _NAMED.items():
+        if word in lower:
+            for found in pattern.finditer(lower):
+                yield (*found.span("given" if found["given"] else "told"), "secret")
 
 
 def _cards(text: str) -> Iterator[Span]:
@@ -228,7 +226,15 @@ def _ibans(text: str) -> Iterator[Span]:
 
 
 def _addresses(text: str) -> Iterator[Span]:
-    for found in [*_IP4.finditer(text), *_IP6.finditer(text)]:
+    return _parsed(_IP4, text)
+
+
+def _long_addresses(text: str) -> Iterator[Span]:
+    return _parsed(_IP6, text)
+
+
+def _parsed(pattern: re.Pattern[str], text: str) -> Iterator[Span]:
+    for found in pattern.finditer(text):
         try:
             ipaddress.ip_address(found[0])
         except ValueError:
