@@ -24,12 +24,18 @@ from drift.explain import (
 from drift.mix import Split, split
 from drift.pane import Pane, Texts
 from drift.panel import KINDS
+from drift.prompt_rules import Breach
+from drift.prompts import Link
 from drift.state import Judge, SegmentState
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A change of state of one kind of drift, with its evidence."""
+    """A change of state of one kind of drift, with its evidence.
+
+    Alarms about prompts have the chain's ``links``, the ``anchor``'s version and calls, the ``version`` that they are
+    about, or the rule that was broken.
+    """
 
     state: Literal["firing", "resolved"]
     kind: str
@@ -52,6 +58,10 @@ class Alarm:
     rows: Rows
     texts: tuple[Texts, ...]
     names: Mapping[int, str]
+    links: tuple[Link, ...] = ()
+    anchor: tuple[str, int] = ("", 0)
+    version: str = ""
+    breach: Breach | None = None
 
 
 def explained(

@@ -109,7 +109,7 @@ class Baseline:
     def thresholds(self, budget: Budget) -> dict[str, tuple[float, float]]:
         """Threshold and guaranteed threshold of each detector for a budget that they share."""
         calls = budget.calls(self.calls_a_day)
-        return promised(self.calibration, self.panel.names, self.panel.resampled, calls)
+        return promised(self.calibration, (*self.panel.names, "prompt_chain"), self.panel.resampled, calls)
 
     def unit(self, detector: str) -> str:
         """What a scalar's detector counts: tokens, characters, ms or USD."""

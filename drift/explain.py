@@ -247,5 +247,13 @@ def nearest(markers: Markers, point: ChangePoint, near: int = 200) -> MarkerEven
     )
 
 
-MARKERS_FIRST: Sequence[str] = ("served_model", "model", "fingerprint", "prompt_version", "app_version", "region")
+MARKERS_FIRST: Sequence[str] = (
+    "served_model",
+    "model",
+    "fingerprint",
+    "prompt_version",
+    "prompt_hash",
+    "app_version",
+    "region",
+)
 """Of markers that moved together, the one that says most."""

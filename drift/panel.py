@@ -27,6 +27,10 @@ KINDS = {
     "error": "operational",
     "truncated": "operational",
     "empty_output": "operational",
+    "prompt_chain": "prompt",
+    "hot_edit": "prompt",
+    "unknown_version": "prompt",
+    "unversioned": "prompt",
 }
 """Which kind of drift each detector speaks of."""
 
@@ -42,6 +46,10 @@ QUESTIONS = {
     "error": "error",
     "truncated": "truncated",
     "empty_output": "empty_output",
+    "prompt_chain": "prompt",
+    "hot_edit": "hot_edit",
+    "unknown_version": "unknown_version",
+    "unversioned": "unversioned",
 }
 """Which question each detector answers: an alarm stands for one, so that slow answers do not hide failing ones."""
 

@@ -17,6 +17,8 @@ from drift.explain import change_point
 from drift.hold import UNEXPLAINED, unexplained
 from drift.pane import Pane
 from drift.panel import KINDS, QUESTIONS
+from drift.prompt_alarms import CHAIN, effect_now, newest, prompted
+from drift.prompts import FIRST_LOOK
 from drift.state import Judge, Latch, SegmentState, with_exemplars
 
 Answer = Literal["drift", "no_drift", "not_enough_data"]
@@ -81,7 +83,8 @@ def _step(config: Judge, state: SegmentState, pane: Pane) -> tuple[SegmentState,
         calls=state.calls + block.n,
     )
     state = with_exemplars(state, pane)
-    alarms: list[Alarm] = []
+    state, first = prompted(config, state, pane, block.grown[baseline.frame.groups])
+    alarms = list(first)
     for question in dict.fromkeys(QUESTIONS[name] for name in baseline.panel.names):
         state, alarm = (_clear if question in state.latches else _raise)(config, state, question, pane)
         alarms += [alarm] if alarm else []
@@ -169,8 +172,40 @@ def verdicts(config: Judge, state: SegmentState) -> tuple[Verdict, ...]:
     made = []
     for kind in dict.fromkeys(KINDS.values()):
         names = [name for name in config.baseline.panel.names if KINDS[name] == kind]
-        made.append(_verdict(config, state, kind, names) if names else _no_measures(config, kind))
+        if kind == "prompt":
+            made.append(_prompts(config, state))
+        else:
+            made.append(_verdict(config, state, kind, names) if names else _no_measures(config, kind))
     return tuple(made)
+
+
+def _prompts(config: Judge, state: SegmentState) -> Verdict:
+    """The present answer about prompt versions."""
+    found, threshold = effect_now(config, state), config.thresholds[CHAIN][0]
+    standing = [one for one in state.latches.values() if KINDS[one.detector] == "prompt"]
+    if standing:
+        one = standing[0]
+        return Verdict("prompt", "drift", one.detector, one.statistic, threshold, found)
+    version = newest(config, state)
+    statistic = version.version.evidence if version else 0.0
+    if reason := _unknown_prompts(config, state):
+        return Verdict("prompt", "not_enough_data", CHAIN, statistic, threshold, found, reason)
+    note = "" if version else "only the anchor's version is in use"
+    return Verdict("prompt", "no_drift", CHAIN, statistic, threshold, found, note=note)
+
+
+def _unknown_prompts(config: Judge, state: SegmentState) -> str:
+    """Why nothing can be said of prompt versions, empty where something can."""
+    if state.calls < LEAST_CALLS:
+        return f"{state.calls} calls judged, {LEAST_CALLS} wanted"
+    if config.anchor is None:
+        return "no prompt version of the baseline has enough answers to compare with"
+    if not config.anchor.name:
+        return "the baseline's calls carry no prompt_version"
+    latest = state.chain.versions[-1:]
+    if latest and latest[0].mean(latest[0].covered)[1] < FIRST_LOOK:
+        return f"version {latest[0].name} has {latest[0].answered:.0f} answers, {FIRST_LOOK} wanted"
+    return ""
 
 
 def _no_measures(config: Judge, kind: str) -> Verdict:

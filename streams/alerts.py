@@ -17,6 +17,8 @@ from drift.explain import MarkerEvent, Moved
 from drift.mix import Split
 from drift.pane import Texts
 from drift.phrases import Phrase, phrases
+from drift.prompt_rules import Breach
+from drift.prompts import Link
 from drift.state import Judge
 from streams.measure import parts_of
 from streams.wording import (
@@ -24,10 +26,12 @@ from streams.wording import (
     since_when,
     spelled_out,
     what_drifted,
+    what_edits_did,
     what_explains,
     what_moved,
     what_preceded,
     what_turned,
+    what_was_broken,
 )
 
 EXAMPLES = 5
@@ -63,6 +67,9 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     marker: Json | None = None
     topics: list[Json] = []
     ngrams: list[Json] = []
+    chain: list[Json] = []
+    prompt_version: str = ""
+    rule: Json | None = None
     examples: Json | None = None
     replay: str = ""
 
@@ -84,7 +91,8 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
     if not any(map(any, alarm.texts)):  # rows without excerpts carry empty ones
         alarm = replace(alarm, texts=())
     baseline = judge.baseline
-    parts = (segment, alarm.kind, alarm.question, str(alarm.tick), baseline.id, baseline.pane.lens)
+    parts = [segment, alarm.kind, alarm.question, str(alarm.tick), baseline.id, baseline.pane.lens]
+    parts += [alarm.version] if alarm.version else []  # several may break a rule in one tick
     alert_id = xxhash.xxh3_64_hexdigest("\x1f".join(parts).encode())
     topics, turns = _topics(judge, alarm), _turns(judge, alarm)
     marker = _marker(alarm.marker, alarm) if alarm.state == "firing" else None
@@ -97,7 +105,7 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
         segment={name: part for name, part in zip(PARTS, parts_of(segment), strict=True) if part},
         kind=alarm.kind,
         detector=alarm.detector,
-        sentence=_sentence(segment, alarm, topics, turns, marker),
+        sentence=_sentence(judge, segment, alarm, topics, turns, marker),
         raised_at=instant(alarm.raised_at),
         since=instant(alarm.since),
         resolved_at=instant(alarm.at) if alarm.state == "resolved" else "",
@@ -112,6 +120,9 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
         marker=None if marker is None else {k: v for k, v in marker.items() if k != "at_ms"},
         topics=topics,
         ngrams=_ngrams(turns),
+        chain=[chain_link(one) for one in alarm.links],
+        prompt_version=alarm.version,
+        rule=None if alarm.breach is None else _rule(alarm.breach),
         examples=_examples(judge, alarm) if alarm.state == "firing" else None,
         baseline=baseline.id,
         lens=baseline.pane.lens,
@@ -124,13 +135,36 @@ def encode(record: Alert) -> bytes:
     return msgspec.json.encode(record)
 
 
-def _sentence(segment: str, alarm: Alarm, topics: list[Json], turns: Sequence[Phrase], marker: Json | None) -> str:
-    if alarm.effect is None:
-        return f"{segment}: {alarm.kind} {alarm.state}."
+def chain_link(one: Link) -> Json:
+    """A prompt version in the chain of edits, its distances where enough is known."""
+    made: Json = {"version": one.version.name, "since": instant(one.version.first), "calls": one.version.calls}
+    made |= {"variant": one.version.variant} if one.version.variant not in ("", "live") else {}
+    for name, found in (("step", one.step), ("from_anchor", one.total)):
+        if found is not None:
+            made[name] = {part: _rounded(getattr(found, part)) for part in ("size", "low", "high")}
+            made[name] |= {"samples": round(found.samples), "given_inputs": found.given_inputs}
+    return made | {"length_change": _rounded(one.version.length)}
+
+
+def _rule(breach: Breach) -> Json:
+    fields = {"rule": breach.rule, "version": breach.version, "before": breach.before, "after": breach.after}
+    return {name: text for name, text in fields.items() if text} | {"calls": breach.calls}
+
+
+def _sentence(
+    judge: Judge, segment: str, alarm: Alarm, topics: list[Json], turns: Sequence[Phrase], marker: Json | None
+) -> str:
     if alarm.point is None:  # only an alarm that ended has none
         return f"{segment} is back to normal ({alarm.question.replace('_', ' ')}) at {moment(alarm.at)}."
     begun, vague = since_when(alarm.point, alarm.raised_at)
-    clauses = [f"{begun} {what_drifted(segment, alarm.detector, alarm.effect)}"]
+    if alarm.breach is not None:
+        return f"{begun} {what_was_broken(segment, alarm.breach)}."
+    if alarm.effect is None:
+        return f"{segment}: {alarm.kind} {alarm.state}."
+    if alarm.links:
+        clauses = [f"{begun} {what_edits_did(segment, alarm, judge.tolerances[alarm.detector])}"]
+    else:
+        clauses = [f"{begun} {what_drifted(segment, alarm.detector, alarm.effect)}"]
     if alarm.kind == "data" and (shift := what_moved(topics)):
         clauses.append(shift)
     if turned := what_turned(turns):
@@ -164,7 +198,7 @@ def _split(parts: Split) -> Json:
 
 def _turns(judge: Judge, alarm: Alarm) -> tuple[Phrase, ...]:
     """Phrases that came and went in sampled answers."""
-    if alarm.detector != "answers":
+    if alarm.detector not in ("answers", "prompt_chain"):
         return ()
     return phrases(judge.baseline.answers, [answered for _, answered in alarm.texts if answered])
 
@@ -233,10 +267,11 @@ def _of_topic(judge: Judge, alarm: Alarm, topic: int) -> list[Texts]:
 def _marker(event: MarkerEvent | None, alarm: Alarm) -> Json | None:
     if event is None:
         return None
+    before, after = (alarm.names.get(code, "").rpartition("\x1f")[2] for code in (event.before, event.after))
     return {
         "field": event.field,
-        "before": alarm.names.get(event.before, ""),
-        "after": alarm.names.get(event.after, ""),
+        "before": before,
+        "after": after,
         "at": instant(event.at),
         "at_ms": event.at,
     }

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from drift.alarm import Alarm
 from drift.effects import Effect
 from drift.explain import ChangePoint
 from drift.mix import Split
 from drift.phrases import Phrase
+from drift.prompt_rules import Breach
 
 MOSTLY = 0.8
 """Share of a change from which one cause is said to account for it."""
@@ -33,6 +35,7 @@ MARKER = {
     "served_model": "the served model",
     "fingerprint": "the fingerprint",
     "prompt_version": "the prompt version",
+    "prompt_hash": "the prompt template",
     "app_version": "the app version",
     "region": "the region",
 }
@@ -151,6 +154,47 @@ def what_explains(parts: Split) -> str:
     if parts.share <= 1 - MOSTLY:
         return "the questions are much the same"
     return f"other questions account for {percent(parts.share)} of it, the rest is in the answers"
+
+
+def what_edits_did(segment: str, alarm: Alarm, tolerance: float) -> str:
+    """What a prompt version and the edits before it have done, taken together."""
+    found, (anchor, _) = alarm.effect, alarm.anchor
+    assert found is not None
+    place = next(i for i, one in enumerate(alarm.links) if one.version.name == alarm.version)
+    chain = [one for one in alarm.links[: place + 1] if one.step is not None and one.total is not None]
+    last = chain[-1]
+    said = (
+        f"prompt version {alarm.version} of {segment} answers like questions differently from {anchor}: "
+        f"by {figure(found.size)} residual standard deviations ({figure(found.low)} to {figure(found.high)}; "
+        f"tolerance {figure(tolerance)})"
+    )
+    if len(chain) > 1:
+        largest = max(chain, key=lambda one: one.step.size if one.step else 0.0)
+        assert largest.step is not None
+        within = "each inside the tolerance" if largest.step.size <= tolerance else "not all inside the tolerance"
+        said += (
+            f", in {len(chain)} edits, {within} (the largest: {largest.version.name} by {figure(largest.step.size)})"
+        )
+    if abs(last.version.length) >= 0.05:
+        way = "longer" if last.version.length > 0 else "shorter"
+        said += f"; its answers are {percent(abs(last.version.length))} {way} than {anchor}'s"
+    if last.total is not None and not last.total.given_inputs:
+        said += "; its inputs are unlike the anchor's, as if they held the template: compared whatever the input"
+    return said
+
+
+def what_was_broken(segment: str, breach: Breach) -> str:
+    """The rule of prompt versions that calls broke."""
+    so_far = f"{breach.calls} calls so far"
+    if breach.rule == "hot_edit":
+        version = f"prompt version {breach.version}" if breach.version else "the prompt without a version"
+        return (
+            f"the template of {version} of {segment} is another one though the version stayed "
+            f"({breach.before} → {breach.after}): {so_far}"
+        )
+    if breach.rule == "unknown_version":
+        return f"{segment} is called with prompt version {breach.version}, which is not an allowed one: {so_far}"
+    return f"calls of {segment} carry no prompt version: {so_far}"
 
 
 def what_preceded(marker: Mapping[str, object] | None, *, vague: bool) -> str:
