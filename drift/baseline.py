@@ -15,7 +15,7 @@ import xxhash
 from drift import codec
 from drift import pane as panes
 from drift.budget import Budget
-from drift.calibration import FEWEST, Calibration, Records, calibrate, promised
+from drift.calibration import FEWEST, RUNS, Calibration, Records, calibrate, promised
 from drift.call import SERIES, Rows
 from drift.detectors.rate import Rate
 from drift.errors import BaselineRefusedError, CorruptError
@@ -124,7 +124,7 @@ def build(
     *,
     facts: Mapping[str, Any] | None = None,
     force: bool = False,
-    runs: int = 100,
+    runs: int = RUNS,
     progress: Callable[[float], None] = lambda done: None,
 ) -> Baseline:
     """Baseline of these panes, checked, fitted and calibrated.

@@ -159,8 +159,16 @@ def effect(found: Distance) -> Effect:
     )
 
 
-def update(anchor: Anchor, chain: Chain, pane: Pane, grown: BoolArray) -> Chain:
-    """The chain after another block of calls; ``grown`` marks topics of the lens whose answers are set aside, (K,)."""
+def update(anchor: Anchor, chain: Chain, pane: Pane, grown: BoolArray, *, most: int = MOST) -> Chain:
+    """The chain after another block of calls.
+
+    Parameters
+    ----------
+    grown
+        Topics of the lens whose answers are set aside, shape ``(topics,)``.
+    most
+        Versions that are remembered.
+    """
     cells = pane.sums.cells
     codes = [int(code) for code in np.unique(cells["stratum"]) if int(code) != anchor.stratum]
     found = {code: pane.names.get(code, "").split("\x1f") for code in codes}
@@ -172,7 +180,7 @@ def update(anchor: Anchor, chain: Chain, pane: Pane, grown: BoolArray) -> Chain:
         known = versions.get(code) or _unseen(anchor, code, name, "".join(variant), pane.tick)
         versions[code] = _add(anchor, known, cells[cells["stratum"] == np.uint64(code)], grown, pane.end)
     kept = sorted(versions.values(), key=lambda one: (one.first, one.name, one.variant))
-    return replace(chain, versions=tuple(kept[-MOST:]), forgotten=chain.forgotten + max(len(kept) - MOST, 0))
+    return replace(chain, versions=tuple(kept[-most:]), forgotten=chain.forgotten + max(len(kept) - most, 0))
 
 
 def _unseen(anchor: Anchor, code: int, name: str, variant: str, tick: int) -> Version:

@@ -18,8 +18,17 @@ from streams.observe import LATENESS_MS, TICK_MS, Clock
 
 PREFIX = "DRIFTLINE_"
 
+TABLES = {"tolerances": "{topics: 0.05}", "prompts": "{allowed: {answer: [v1, v2]}}"}
+"""Settings that are tables, with an example each."""
+
 LONGEST_TICK_S = 3600.0
 LONGEST_LATENESS_S = 30 * 86_400.0
+
+
+class Prompts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Prompt versions that may be used, by prompt name or by segment; those that are not named may use any."""
+
+    allowed: dict[str, list[str]] = {}
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Calls back inside tolerance after which an alarm ends.
     tolerances
         Drift of each detector that is too small to matter.
+    prompts
+        ``allowed``: versions that may be used, by prompt name or segment; calls of others are told.
     texts
         ``full``: excerpts of sampled calls travel with panes and alerts; ``none``: no text leaves the process.
     salt
@@ -64,6 +75,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     segments: Annotated[int, msgspec.Meta(ge=1)] = SEGMENTS
     clear_after: Annotated[int, msgspec.Meta(ge=100, le=5000)] = CLEAR_AFTER
     tolerances: dict[str, Annotated[float, msgspec.Meta(ge=0)]] = {}
+    prompts: Prompts = Prompts()
     texts: Literal["full", "none"] = "full"
     salt: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
 
@@ -124,12 +136,12 @@ def _read(file: str) -> dict[str, Any]:
 
 def _from_environment(name: str, text: str) -> Any:
     """Text as it is, except where a table is wanted: that is YAML, such as ``{topics: 0.05}``."""
-    if name != "tolerances":
+    if name not in TABLES:
         return text
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise SettingsError(f"{PREFIX}{name.upper()} is not YAML such as '{{topics: 0.05}}': {error}") from error
+        raise SettingsError(f"{PREFIX}{name.upper()} is not YAML such as '{TABLES[name]}': {error}") from error
 
 
 def _checked(values: dict[str, Any]) -> Settings:

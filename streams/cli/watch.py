@@ -26,7 +26,7 @@ from streams.cli.common import (
 )
 from streams.cli.pipe import Stopped, batches
 from streams.cli.screen import Screen, summarise
-from streams.cli.stored import require_embedder, tagged_segment
+from streams.cli.stored import find_origins, require_embedder, tagged_segment
 from streams.deadletter import DeadLetters
 from streams.embedded import Options, Watch
 from streams.measure import Meter
@@ -47,6 +47,14 @@ NAMED = 5
     help="Baseline: id, SEGMENT@TAG or file. Repeatable. Segments without one are then not judged, unless --first is "
     "given too.",
 )
+@click.option(
+    "--anchor",
+    "anchors",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="Baseline of the prompt version that later ones are compared with. Repeatable.  [default: SEGMENT@anchor, "
+    "or else the baseline itself]",
+)
 @click.option("--force", is_flag=True, help="Take the first calls as the baseline even if many repeat each other.")
 @click.option(
     "--fail-on",
@@ -59,6 +67,7 @@ NAMED = 5
 def watch(
     source: str,
     names: tuple[str, ...],
+    anchors: tuple[str, ...],
     force: bool,
     fail_on: str | None,
     as_json: bool,
@@ -81,6 +90,7 @@ def watch(
     out = console()
     meter = open_meter(settings)
     known = _known(names, settings, meter)
+    origins = find_origins(anchors, known, Store(settings.store), lambda text: say(out, text, style="yellow"))
     first = settings.first if not known or _on_command_line("first") else None
     options = Options(
         settings.budget,
@@ -90,7 +100,9 @@ def watch(
         clear_after=settings.clear_after,
         segments=settings.segments,
         force=force,
-        replay="" if source == "-" else _replay(source, names, known, first, force, reading, settings),
+        replay="" if source == "-" else _replay(source, names, known, origins, first, force, reading, settings),
+        origins=origins,
+        allowed=settings.prompts.allowed,
     )
     screen = Screen(out, source, as_json)
     watched = Watch(meter, options, known, warn=screen.say, progress=screen.step)
@@ -130,6 +142,7 @@ def _replay(
     source: str,
     names: Sequence[str],
     known: Mapping[str, Baseline],
+    origins: Mapping[str, Baseline],
     first: int | None,
     force: bool,
     reading: Reading,
@@ -139,6 +152,8 @@ def _replay(
     command = ["driftline", "watch", source]
     for name, one in zip(names, known.values(), strict=True):  # a tag may move, an id stays
         command += ["--baseline", one.id if tagged_segment(name) == one.segment else name]
+    for origin in origins.values():
+        command += ["--anchor", origin.id]
     command += ["--force"] if force else []
     for field, path in reading.field_map.items():
         command += ["--map", f"{field}={path}"]

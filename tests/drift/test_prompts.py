@@ -234,7 +234,7 @@ def test_another_baseline_can_be_the_anchor_and_must_be_seen_through_the_same_le
     later = [replace(tick, names=NAMES) for tick in builders.ticks(calls(800, 490, 5, model=0.8), size=5000)]
     moved = build(builders.lens(), later, sizes(later), runs=0)
     own = Judge(moved, Budget(20_000, "calls"))
-    state, alarms = run(own, calls(300, 491, 5, start=800, model=0.8))
+    _, alarms = run(own, calls(300, 491, 5, start=800, model=0.8))
     assert alarms == []
     old = replace(own, origin=baseline())
     assert old.anchor.name == "v0"
