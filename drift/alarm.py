@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from drift.call import Rows
 from drift.detectors.memory import FloatArray
@@ -23,10 +24,10 @@ from drift.explain import (
 )
 from drift.mix import Split, split
 from drift.pane import Pane, Texts
-from drift.panel import KINDS
+from drift.panel import KINDS, QUESTIONS
 from drift.prompt_rules import Breach
 from drift.prompts import Link
-from drift.state import Judge, SegmentState
+from drift.state import Judge, Latch, SegmentState
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +117,80 @@ def _asked(config: Judge, since: FloatArray, rows: Rows) -> tuple[tuple[Moved, .
     counts = since[config.layout.topics]
     shift = since[config.layout.inputs] / max(float(counts.sum()), 1.0) - config.baseline.fit.input_mean
     return moved(config.baseline, counts), newcomers(config.baseline, shift, rows)
+
+
+def simple_alarm(
+    config: Judge,
+    state: SegmentState,
+    pane: Pane,
+    detector: str,
+    becomes: Literal["firing", "resolved"],
+    rows: npt.NDArray[np.bool_],
+) -> Alarm:
+    """An alarm with what every one of them says, and the sampled calls that it is about."""
+    latch = state.latches.get(QUESTIONS[detector])
+    kept: Rows = state.rows[rows]
+    return Alarm(
+        state=becomes,
+        kind=KINDS[detector],
+        question=QUESTIONS[detector],
+        detector=detector,
+        tick=latch.tick if latch else pane.tick,
+        at=pane.end,
+        raised_at=latch.raised_at if latch else pane.end,
+        since=latch.since if latch else pane.tick,
+        calls=state.calls,
+        statistic=latch.statistic if latch else 0.0,
+        threshold=latch.threshold if latch else 0.0,
+        effect=None,
+        point=None,
+        marker=None,
+        topics=(),
+        newcomers=None,
+        split=None,
+        scores=np.full(len(kept), np.nan),
+        rows=kept,
+        texts=tuple(pair for pair, there in zip(state.texts, rows, strict=True) if there),
+        names=state.names,
+    )
+
+
+def latched(state: SegmentState, alarm: Alarm) -> SegmentState:
+    """The state in which a simple alarm stands."""
+    latch = Latch(
+        detector=alarm.detector,
+        statistic=alarm.statistic,
+        raised_at=alarm.raised_at,
+        since=alarm.since,
+        tick=alarm.tick,
+        calls=alarm.calls,
+        way=np.zeros(0),
+        version=alarm.version,
+        threshold=alarm.threshold,
+    )
+    return replace(state, latches={**state.latches, alarm.question: latch})
+
+
+def ended(config: Judge, state: SegmentState, pane: Pane, detector: str) -> tuple[SegmentState, list[Alarm]]:
+    """The state and the alarm when a simple alarm is over."""
+    question = QUESTIONS[detector]
+    none = np.zeros(len(state.rows), dtype=bool)
+    alarm = replace(
+        simple_alarm(config, state, pane, detector, "resolved", none), version=state.latches[question].version
+    )
+    others = {name: one for name, one in state.latches.items() if name != question}
+    return replace(state, latches=others), [alarm]
+
+
+def known_point(state: SegmentState, at: int) -> ChangePoint:
+    """A change point whose date is known: the first tick of what is new."""
+    history = state.history
+    bucket = max(int(np.searchsorted(history.span[:, 0], np.int64(at), side="right")) - 1, 0)
+    calls = int(history.calls[bucket])
+    return ChangePoint(bucket, at, at, at, calls, calls, calls)
+
+
+def event_of(state: SegmentState, field: str, name: str) -> MarkerEvent | None:
+    """The last time when a marker came to have this value."""
+    events = [one for one in state.markers.events if one.field == field and state.names.get(one.after) == name]
+    return events[-1] if events else None

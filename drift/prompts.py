@@ -147,7 +147,7 @@ def _distance(level: Level, shift: FloatArray, n: float, m: float, given: bool) 
 def effect(found: Distance) -> Effect:
     """A distance as the effect of an alarm."""
     return Effect(
-        "distance of the prompt version from the anchor",
+        "shift of answers to like questions" if found.given_inputs else "shift of answers whatever the question",
         found.size,
         found.size,
         found.low,
@@ -177,26 +177,29 @@ def update(anchor: Anchor, chain: Chain, pane: Pane, grown: BoolArray, *, most: 
         return chain
     versions = {one.stratum: one for one in chain.versions}
     for code, (name, *variant) in sorted(others.items(), key=lambda item: item[1]):
-        known = versions.get(code) or _unseen(anchor, code, name, "".join(variant), pane.tick)
-        versions[code] = _add(anchor, known, cells[cells["stratum"] == np.uint64(code)], grown, pane.end)
+        known = versions.get(code) or unseen(anchor, code, name, "".join(variant), pane.tick)
+        versions[code] = add(anchor, known, cells[cells["stratum"] == np.uint64(code)], pane.end, grown)
     kept = sorted(versions.values(), key=lambda one: (one.first, one.name, one.variant))
     return replace(chain, versions=tuple(kept[-most:]), forgotten=chain.forgotten + max(len(kept) - most, 0))
 
 
-def _unseen(anchor: Anchor, code: int, name: str, variant: str, tick: int) -> Version:
+def unseen(anchor: Anchor, code: int, name: str, variant: str, tick: int) -> Version:
+    """A version of which no call was seen before this tick."""
     nothing = np.zeros(len(anchor.given.mean))
     return Version(code, name, variant, tick, tick, 0, 0.0, 0.0, nothing, nothing, 0.0)
 
 
-def _add(anchor: Anchor, version: Version, cells: Table, grown: BoolArray, end: int) -> Version:
-    """A version after more of its calls."""
+def add(anchor: Anchor, version: Version, cells: Table, end: int, grown: BoolArray | None = None) -> Version:
+    """A version after more of its calls, the last of them in a tick that ended at ``end``."""
     version = replace(version, calls=version.calls + int(cells["n"].sum()), last=end)
     if version.mean(version.covered)[1] >= ENOUGH:
         return version
     frame, fit = anchor.baseline.frame, anchor.baseline.fit
     answered = cells[(cells["answered"] == 1) & (cells["topic"] >= 0)]
     topic, n = frame.topic(answered["topic"]), answered["n"].astype(np.float64)
-    like = (answered["band"] < frame.bands) & anchor.known[topic] & ~grown[answered["topic"]]
+    like = (answered["band"] < frame.bands) & anchor.known[topic]
+    if grown is not None:
+        like &= ~grown[answered["topic"]]
     kept = answered[like]
     inputs = frame.inputs(kept["features"][:, 0].sum(axis=0), n[like].sum())
     expected = n[like] @ anchor.centres[topic[like]] + inputs @ fit.slope
@@ -215,8 +218,8 @@ def _answers(anchor: Anchor, cells: Table) -> FloatArray:
     return anchor.baseline.frame.answers(cells["features"][:, 1:].sum(axis=0), cells["length"].sum(axis=0))
 
 
-def look(anchor: Anchor, chain: Chain, tolerance: float, every: float) -> Chain:
-    """The chain once every version that is due has been tested.
+def look(anchor: Anchor, version: Version, tolerance: float, every: float) -> Version:
+    """The version once it has been tested, if it is due.
 
     Parameters
     ----------
@@ -224,10 +227,6 @@ def look(anchor: Anchor, chain: Chain, tolerance: float, every: float) -> Chain:
         Compared answers that may pass, of all versions together, before one is wrongly found outside: each look may
         err with the chance that belongs to the answers since the last one.
     """
-    return replace(chain, versions=tuple(_look(anchor, one, tolerance, every) for one in chain.versions))
-
-
-def _look(anchor: Anchor, version: Version, tolerance: float, every: float) -> Version:
     n = version.mean(version.covered)[1]
     if n < FIRST_LOOK or n < 1.5 * version.looked:
         return version

@@ -21,7 +21,7 @@ from drift.history import History
 from drift.pane import Pane, Texts
 from drift.panel import State
 from drift.prompt_rules import Watched
-from drift.prompts import Chain
+from drift.prompts import Chain, Version
 
 TOLERANCES: Mapping[str, float] = {
     "topics": 0.03,
@@ -80,7 +80,12 @@ class Judge:
     @cached_property
     def anchor(self) -> Anchor | None:
         """The prompt version that later ones are compared with."""
-        return anchored(self.origin or self.baseline)
+        return anchored(self.origin) if self.origin else self.own_anchor
+
+    @cached_property
+    def own_anchor(self) -> Anchor | None:
+        """The baseline's own earliest prompt version."""
+        return anchored(self.baseline)
 
     @cached_property
     def layout(self) -> Layout:
@@ -110,6 +115,7 @@ class Latch:
     calls: int
     way: FloatArray
     version: str = ""
+    threshold: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +136,8 @@ class SegmentState:
     calls: int = 0
     chain: Chain = field(default_factory=Chain)
     prompts: Watched = field(default_factory=Watched)
+    unlike: Version | None = None  # calls since most inputs came to be unlike the baseline's
+    unlike_at: int = 0  # calls judged when their answers were last found to have moved
 
 
 def start(judge: Judge) -> SegmentState:

@@ -15,6 +15,7 @@ from drift.effects import Effect, along, direction, effect
 from drift.errors import LensMismatchError
 from drift.explain import change_point
 from drift.hold import UNEXPLAINED, unexplained
+from drift.overall import overall
 from drift.pane import Pane
 from drift.panel import KINDS, QUESTIONS
 from drift.prompt_alarms import CHAIN, effect_now, newest, prompted
@@ -84,7 +85,8 @@ def _step(config: Judge, state: SegmentState, pane: Pane) -> tuple[SegmentState,
     )
     state = with_exemplars(state, pane)
     state, first = prompted(config, state, pane, block.grown[baseline.frame.groups])
-    alarms = list(first)
+    state, second = overall(config, state, pane)
+    alarms = [*first, *second]
     for question in dict.fromkeys(QUESTIONS[name] for name in baseline.panel.names):
         state, alarm = (_clear if question in state.latches else _raise)(config, state, question, pane)
         alarms += [alarm] if alarm else []
@@ -111,7 +113,8 @@ def _raise(config: Judge, state: SegmentState, question: str, pane: Pane) -> tup
             return replace(state, held=True), None
         alarm = explained(config, state, "firing", question, detector, pane, found, point)
         way = direction(config.baseline, config.layout, detector, sums)
-        latch = Latch(detector, state.statistics[detector], pane.end, point.at, pane.tick, state.calls, way)
+        statistic, threshold = state.statistics[detector], config.thresholds[detector][0]
+        latch = Latch(detector, statistic, pane.end, point.at, pane.tick, state.calls, way, threshold=threshold)
         return _reset(config, replace(state, latches={**state.latches, question: latch}), question), alarm
     return state, None
 
@@ -181,11 +184,11 @@ def verdicts(config: Judge, state: SegmentState) -> tuple[Verdict, ...]:
 
 def _prompts(config: Judge, state: SegmentState) -> Verdict:
     """The present answer about prompt versions."""
-    found, threshold = effect_now(config, state), config.thresholds[CHAIN][0]
+    found, threshold = effect_now(config, state), config.thresholds[CHAIN][1]
     standing = [one for one in state.latches.values() if KINDS[one.detector] == "prompt"]
     if standing:
         one = standing[0]
-        return Verdict("prompt", "drift", one.detector, one.statistic, threshold, found)
+        return Verdict("prompt", "drift", one.detector, one.statistic, one.threshold, found)
     version = newest(config, state)
     statistic = version.version.evidence if version else 0.0
     if reason := _unknown_prompts(config, state):
@@ -216,13 +219,17 @@ def _no_measures(config: Judge, kind: str) -> Verdict:
 
 
 def _verdict(config: Judge, state: SegmentState, kind: str, names: list[str]) -> Verdict:
-    latched = {one.detector: one.statistic for one in state.latches.values() if KINDS[one.detector] == kind}
-    statistics = latched or {name: max(state.statistics.get(name, 0.0), 0.0) for name in names}
+    standing = [one for one in state.latches.values() if KINDS[one.detector] == kind]
+    statistics = {name: max(state.statistics.get(name, 0.0), 0.0) for name in names}
     detector = max(statistics, key=lambda name: statistics[name] / config.thresholds[name][0])
     statistic, threshold = statistics[detector], config.thresholds[detector][0]
+    if standing:
+        strongest = max(standing, key=lambda one: one.statistic / max(one.threshold, 1e-9))
+        detector, statistic, threshold = strongest.detector, strongest.statistic, strongest.threshold
     recent = state.history.since(state.history.reaching(config.clear_after, state.calls))
-    found = effect(config.baseline, config.layout, detector, recent) if state.calls else None
-    if latched:
+    there = state.calls and detector in names
+    found = effect(config.baseline, config.layout, detector, recent) if there else None
+    if standing:
         return Verdict(kind, "drift", detector, statistic, threshold, found)
     if reason := _too_little(config, state, kind, recent):
         return Verdict(kind, "not_enough_data", detector, statistic, threshold, found, reason)

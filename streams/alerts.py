@@ -198,7 +198,7 @@ def _split(parts: Split) -> Json:
 
 def _turns(judge: Judge, alarm: Alarm) -> tuple[Phrase, ...]:
     """Phrases that came and went in sampled answers."""
-    if alarm.detector not in ("answers", "prompt_chain"):
+    if alarm.detector not in ("answers", "answers_overall", "prompt_chain"):
         return ()
     return phrases(judge.baseline.answers, [answered for _, answered in alarm.texts if answered])
 

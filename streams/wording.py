@@ -99,6 +99,12 @@ def what_drifted(segment: str, detector: str, found: Effect) -> str:
         return (
             f"people put other questions to {segment}: inputs have shifted by {figure(found.size)} standard deviations"
         )
+    if detector == "answers_overall":
+        return (
+            f"answers of {segment} have moved by {figure(found.size)} residual standard deviations "
+            f"({figure(found.low)} to {figure(found.high)}), whatever the question: most inputs are unlike the "
+            "baseline's, so like cannot be compared with like"
+        )
     return (
         f"{segment} answers like questions differently: by {figure(found.size)} residual standard deviations "
         f"({figure(found.low)} to {figure(found.high)})"
