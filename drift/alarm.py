@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from drift.block import Layout
 from drift.call import Rows
 from drift.detectors.memory import FloatArray
 from drift.effects import Effect, direction
@@ -17,10 +18,12 @@ from drift.explain import (
     MarkerEvent,
     Moved,
     Newcomers,
+    TopicShift,
     along_answers,
     moved,
     nearest,
     newcomers,
+    shifted_topics,
 )
 from drift.mix import Split, split
 from drift.pane import Pane, Texts
@@ -33,6 +36,9 @@ from drift.state import Judge, Latch, SegmentState
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """A change of state of one kind of drift, with its evidence.
+
+    ``scores`` says how far each sampled answer lies along the drift; ``compared`` which share of the answers could be
+    compared at all; ``held`` that `model` is held back for now; ``asked_for`` the requested model where it stayed.
 
     Alarms about prompts have the chain's ``links``, the ``anchor``'s version and calls, the ``version`` that they are
     about, or the rule that was broken.
@@ -63,6 +69,10 @@ class Alarm:
     anchor: tuple[str, int] = ("", 0)
     version: str = ""
     breach: Breach | None = None
+    shifted: tuple[TopicShift, ...] = ()
+    compared: float | None = None
+    held: bool = False
+    asked_for: int = 0
 
 
 def explained(
@@ -109,7 +119,22 @@ def explained(
         rows=rows,
         texts=tuple(pair for pair, there in zip(state.texts, recent, strict=True) if there),
         names=state.names,
+        shifted=shifted_topics(config.baseline, scores, rows) if kind == "model" else (),
+        compared=_compared(layout, since) if since is not None and kind == "model" else None,
+        held=kind == "data" and state.held,
+        asked_for=_asked_for(state, point) if point and kind == "model" else 0,
     )
+
+
+def _compared(layout: Layout, since: FloatArray) -> float:
+    """Share of the calls with an input whose answers were compared."""
+    return min(float(since[layout.compared] / max(since[layout.topics].sum(), 1.0)), 1.0)
+
+
+def _asked_for(state: SegmentState, point: ChangePoint) -> int:
+    """Hash of the requested model, zero where that moved too (or is not given)."""
+    only = replace(state.markers, events=tuple(one for one in state.markers.events if one.field == "model"))
+    return 0 if nearest(only, point) else state.markers.usual["model"]
 
 
 def _asked(config: Judge, since: FloatArray, rows: Rows) -> tuple[tuple[Moved, ...], Newcomers | None]:

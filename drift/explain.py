@@ -13,6 +13,7 @@ from drift.block import Layout
 from drift.call import MARKERS, Rows
 from drift.detectors.memory import FloatArray, Memory, means
 from drift.detectors.rate import RATIOS
+from drift.effects import Z
 from drift.fit import Features
 from drift.history import History
 from drift.pane import Pane
@@ -183,6 +184,43 @@ def along_answers(baseline: Baseline, way: FloatArray, rows: Rows) -> FloatArray
     known = (features.cell >= 0) & baseline.fit.known[features.cell]
     residuals = features.answers - baseline.fit.centres[features.cell] - features.inputs @ baseline.fit.slope
     return np.where(known, residuals @ way, np.nan)
+
+
+FEW = 5
+"""Sampled answers to a topic from which their shift is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicShift:
+    """How far the sampled answers to a topic lie along a drift on average, with ``z`` and the 95 % interval."""
+
+    topic: int
+    shift: float
+    low: float
+    high: float
+    z: float
+    calls: int
+
+
+def shifted_topics(baseline: Baseline, scores: FloatArray, rows: Rows, most: int = 5) -> tuple[TopicShift, ...]:
+    """Topics whose answers moved most along a drift, the surest first.
+
+    Parameters
+    ----------
+    scores
+        Position of each sampled answer along it in residual standard deviations, NaN where it is not compared.
+    """
+    there = ~np.isnan(scores)
+    topic, found = baseline.frame.topic(rows["topic"])[there], scores[there]
+    made = []
+    for one in np.unique(topic):
+        here = found[topic == one]
+        if len(here) < FEW:
+            continue
+        error = max(float(here.std()), 1.0) / len(here) ** 0.5
+        shift = float(here.mean())
+        made.append(TopicShift(int(one), shift, shift - Z * error, shift + Z * error, shift / error, len(here)))
+    return tuple(sorted(made, key=lambda one: (-one.z, one.topic))[:most])
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,4 +59,5 @@ def _alarm(config: Judge, anchor: Anchor, state: SegmentState, pane: Pane, unlik
         point=point,
         marker=nearest(state.markers, point),
         scores=prompts.along(anchor, unlike, state.rows[rows]),
+        compared=unlike.compared / max(unlike.answered, 1.0),
     )

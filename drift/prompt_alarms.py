@@ -10,7 +10,6 @@ from drift import prompt_rules, prompts
 from drift.alarm import Alarm, ended, event_of, known_point, latched, simple_alarm
 from drift.anchor import Anchor
 from drift.call import MARKERS
-from drift.effects import Effect
 from drift.pane import Pane
 from drift.panel import QUESTIONS
 from drift.prompt_rules import LEAST, RULES, Breach
@@ -53,7 +52,7 @@ def _chain(
         chain = replace(chain, versions=looked)
     here = {int(code) for code in np.unique(pane.sums.cells["stratum"])}
     outside = [one for one in chain.versions if one.outside and one.stratum in here]
-    if outside:
+    if any(_doubtful(anchor, one, config.tolerances[CHAIN]) for one in chain.versions if one.stratum in here):
         chain = replace(chain, outside_at=state.calls)
     state = replace(state, chain=chain)
     latch = state.latches.get(QUESTIONS[CHAIN])
@@ -62,6 +61,11 @@ def _chain(
     if latch is not None and state.calls - chain.outside_at >= config.clear_after:
         return ended(config, state, pane, CHAIN)
     return state, []
+
+
+def _doubtful(anchor: Anchor, version: Version, tolerance: float) -> bool:
+    """Whether a version may lie outside the tolerance: an alarm does not end while it is in use."""
+    return version.outside or version.looked == 0 or prompts.distance(anchor, version).size > tolerance
 
 
 def _raise_chain(
@@ -131,9 +135,3 @@ def newest(config: Judge, state: SegmentState) -> Link | None:
         return None
     known = [one for one in prompts.links(config.anchor, state.chain) if one.total is not None]
     return known[-1] if known else None
-
-
-def effect_now(config: Judge, state: SegmentState) -> Effect | None:
-    """Distance of the newest version from the anchor."""
-    found = newest(config, state)
-    return prompts.effect(found.total) if found is not None and found.total is not None else None

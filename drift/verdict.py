@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from drift import prompts
 from drift.alarm import Alarm, explained
 from drift.block import Block, gather
 from drift.detectors.memory import FloatArray
@@ -18,7 +19,7 @@ from drift.hold import UNEXPLAINED, unexplained
 from drift.overall import overall
 from drift.pane import Pane
 from drift.panel import KINDS, QUESTIONS
-from drift.prompt_alarms import CHAIN, effect_now, newest, prompted
+from drift.prompt_alarms import CHAIN, newest, prompted
 from drift.prompts import FIRST_LOOK
 from drift.state import Judge, Latch, SegmentState, with_exemplars
 
@@ -184,12 +185,13 @@ def verdicts(config: Judge, state: SegmentState) -> tuple[Verdict, ...]:
 
 def _prompts(config: Judge, state: SegmentState) -> Verdict:
     """The present answer about prompt versions."""
-    found, threshold = effect_now(config, state), config.thresholds[CHAIN][1]
+    version = newest(config, state)
+    found = prompts.effect(version.total) if version and version.total else None
+    threshold = version.version.wanted if version and version.version.looked else config.thresholds[CHAIN][1]
     standing = [one for one in state.latches.values() if KINDS[one.detector] == "prompt"]
     if standing:
         one = standing[0]
         return Verdict("prompt", "drift", one.detector, one.statistic, one.threshold, found)
-    version = newest(config, state)
     statistic = version.version.evidence if version else 0.0
     if reason := _unknown_prompts(config, state):
         return Verdict("prompt", "not_enough_data", CHAIN, statistic, threshold, found, reason)

@@ -12,8 +12,9 @@ import numpy as np
 import xxhash
 
 from drift.alarm import Alarm
+from drift.call import FLAGS
 from drift.effects import Effect
-from drift.explain import MarkerEvent, Moved
+from drift.explain import MarkerEvent, Moved, TopicShift
 from drift.mix import Split
 from drift.pane import Texts
 from drift.phrases import Phrase, phrases
@@ -61,7 +62,9 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     lens: str
     resolved_at: str = ""
     effect: Json | None = None
+    delay: Json | None = None
     samples: Json | None = None
+    held_back: list[str] = []
     explained: Json | None = None
     change_point: Json | None = None
     marker: Json | None = None
@@ -113,8 +116,10 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
         statistic=_rounded(alarm.statistic),
         threshold=_rounded(alarm.threshold),
         false_alarm={"every_calls": round(every), "every": str(judge.budget)},
-        effect=None if found is None else _effect(found),
-        samples=None if found is None else _samples(found),
+        effect=None if found is None else effect_fields(found),
+        samples=None if found is None else _samples(found, alarm.compared),
+        delay=None if point is None else {"calls": alarm.calls - point.calls, "s": (alarm.raised_at - point.at) / 1000},
+        held_back=["model"] if alarm.held else [],
         explained=None if alarm.split is None else _split(alarm.split),
         change_point=None if point is None else {name: instant(getattr(point, name)) for name in ("at", "low", "high")},
         marker=None if marker is None else {k: v for k, v in marker.items() if k != "at_ms"},
@@ -171,7 +176,10 @@ def _sentence(
         clauses.append(turned)
     if alarm.split is not None:
         clauses.append(what_explains(alarm.split))
-    clauses.append(what_preceded(marker, vague=vague))
+    if alarm.held:
+        clauses.append("answers moved too, mostly explained by other questions")
+    asked_for = alarm.names.get(alarm.asked_for, "") if alarm.asked_for else ""
+    clauses.append(what_preceded(marker, vague=vague, asked_for=asked_for))
     return "; ".join(clauses) + "."
 
 
@@ -179,7 +187,8 @@ def _rounded(value: float) -> float:
     return round(float(value), 6)
 
 
-def _effect(found: Effect) -> Json:
+def effect_fields(found: Effect) -> Json:
+    """An effect for programs."""
     made: Json = {"measure": spelled_out(found.measure)}
     if found.baseline is not None and found.current is not None:
         made |= {"baseline": _rounded(found.baseline), "current": _rounded(found.current)}
@@ -187,8 +196,10 @@ def _effect(found: Effect) -> Json:
     return made | {name: _rounded(value) for name, value in difference.items()} | {"unit": found.unit}
 
 
-def _samples(found: Effect) -> Json:
-    return {"baseline": round(found.samples_baseline), "current": round(found.samples)}
+def _samples(found: Effect, compared: float | None) -> Json:
+    """Calls on both sides and, of answers, the share that could not be compared."""
+    sizes: Json = {"baseline": round(found.samples_baseline), "current": round(found.samples)}
+    return sizes if compared is None else sizes | {"left_out": _rounded(1 - compared)}
 
 
 def _split(parts: Split) -> Json:
@@ -221,6 +232,8 @@ def _topics(judge: Judge, alarm: Alarm) -> list[Json]:
 
     Labels and words are left out where none are known.
     """
+    if alarm.shifted:
+        return [_shifted(judge, alarm, one) for one in alarm.shifted]
     made = [_topic(judge, alarm, one) for one in alarm.topics]
     new = alarm.newcomers
     if new is not None and alarm.texts:
@@ -252,9 +265,22 @@ def _topic(judge: Judge, alarm: Alarm, one: Moved) -> Json:
         "z": _rounded(one.z),
         "calls": one.calls,
     }
-    if one.z > 0 and texts:
-        made["examples"] = list(dict.fromkeys(asked for asked, _ in texts))[-EXAMPLES:]
-    return made
+    shown = [asked for asked, _ in texts] if one.z > 0 else [asked for asked, _ in _known(judge, one.topic)]
+    return made | ({"examples": list(dict.fromkeys(shown))[-EXAMPLES:]} if shown else {})
+
+
+def _shifted(judge: Judge, alarm: Alarm, one: TopicShift) -> Json:
+    """A topic by how far its sampled answers lie along the drift."""
+    texts = _of_topic(judge, alarm, one.topic)
+    made: Json = {
+        "label": judge.baseline.labels[one.topic],
+        "words": ", ".join(judge.baseline.vocabulary.typical([asked for asked, _ in texts])) if texts else "",
+        "shift": {part: _rounded(getattr(one, part)) for part in ("shift", "low", "high", "z")},
+        "calls": one.calls,
+        "sampled": True,
+        "examples": list(dict.fromkeys(asked for asked, _ in texts))[-EXAMPLES:],
+    }
+    return {name: value for name, value in made.items() if value not in ("", [])}
 
 
 def _of_topic(judge: Judge, alarm: Alarm, topic: int) -> list[Texts]:
@@ -278,18 +304,33 @@ def _marker(event: MarkerEvent | None, alarm: Alarm) -> Json | None:
 
 
 def _examples(judge: Judge, alarm: Alarm) -> Json | None:
-    """Typical calls of the topics that moved most (or are most frequent), before and now."""
-    if not alarm.texts or not judge.baseline.examples:
+    """Calls before and now: of the topics that moved most, or are most frequent; now those that the alarm is about.
+
+    Of answers that moved the farthest along the drift and, as ``least``, the nearest; of a flag those that have it.
+    """
+    if not alarm.texts:
         return None
     topics = _telling(judge, alarm)
+    before = [pair for topic in topics for pair in _known(judge, topic)[:2]]
+    made: Json = {"before": _shown(before)}
     if not np.isnan(alarm.scores).all():
-        order = np.argsort(-np.nan_to_num(alarm.scores, nan=-np.inf), kind="stable")
-        farthest = list(dict.fromkeys(alarm.texts[i] for i in order))[:EXAMPLES]
-        nearest = [pair for topic in topics for pair in _known(judge, topic)][:EXAMPLES]
-        return {"before": [_example(pair) for pair in nearest], "now": [_example(pair) for pair in farthest]}
-    before = [pair for topic in topics for pair in _known(judge, topic)][:EXAMPLES]
-    now = [pair for topic in topics for pair in list(dict.fromkeys(_of_topic(judge, alarm, topic)))[-2:]][:EXAMPLES]
-    return {"before": [_example(pair) for pair in before], "now": [_example(pair) for pair in now]}
+        compared = np.flatnonzero(~np.isnan(alarm.scores))
+        order = compared[np.argsort(-alarm.scores[compared], kind="stable")]
+        return made | {
+            "now": _shown([alarm.texts[i] for i in order]),
+            "least": _shown([alarm.texts[i] for i in order[::-1]]),
+        }
+    if alarm.detector in FLAGS:
+        raised = np.flatnonzero(alarm.rows["flags"][:, FLAGS.index(alarm.detector)])
+        return made | {"now": _shown([alarm.texts[i] for i in raised[::-1]])}
+    if alarm.breach is not None:
+        return made | {"now": _shown(alarm.texts[::-1])}
+    now = [pair for topic in topics for pair in list(dict.fromkeys(_of_topic(judge, alarm, topic)))[-2:]]
+    return made | {"now": _shown(now)}
+
+
+def _shown(pairs: Sequence[Texts]) -> list[Json]:
+    return [_example(pair) for pair in list(dict.fromkeys(pairs))[:EXAMPLES]]
 
 
 def _telling(judge: Judge, alarm: Alarm) -> list[int]:
@@ -301,7 +342,7 @@ def _telling(judge: Judge, alarm: Alarm) -> list[int]:
 
 
 def _known(judge: Judge, topic: int) -> Sequence[Texts]:
-    return [(asked, answered) for known, asked, answered in judge.baseline.examples if known == topic][:2]
+    return [(asked, answered) for known, asked, answered in judge.baseline.examples if known == topic]
 
 
 def _example(pair: Texts) -> Json:

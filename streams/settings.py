@@ -54,13 +54,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Calls back inside tolerance after which an alarm ends.
     tolerances
         Drift of each detector that is too small to matter.
-    prompts
-        ``allowed``: versions that may be used, by prompt name or segment; calls of others are told.
     texts
         ``full``: excerpts of sampled calls travel with panes and alerts; ``none``: no text leaves the process.
     salt
         Seeds the hashes of users and texts that panes and baselines hold. With 0, the default, whoever reads them can
         tell whether a user or text that they know is among them: that is no protection; a secret number is.
+    prompts
+        ``allowed``: versions that may be used, by prompt name or segment; calls of others are told.
     """
 
     one_false_alarm_every: str = "200000 calls"
@@ -75,9 +75,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     segments: Annotated[int, msgspec.Meta(ge=1)] = SEGMENTS
     clear_after: Annotated[int, msgspec.Meta(ge=100, le=5000)] = CLEAR_AFTER
     tolerances: dict[str, Annotated[float, msgspec.Meta(ge=0)]] = {}
-    prompts: Prompts = Prompts()
     texts: Literal["full", "none"] = "full"
     salt: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
+    prompts: Prompts = Prompts()
 
     @property
     def budget(self) -> Budget:

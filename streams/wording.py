@@ -9,7 +9,7 @@ from drift.alarm import Alarm
 from drift.effects import Effect
 from drift.explain import ChangePoint
 from drift.mix import Split
-from drift.phrases import Phrase
+from drift.phrases import Phrase, became
 from drift.prompt_rules import Breach
 
 MOSTLY = 0.8
@@ -139,6 +139,12 @@ def _told(about: str, moved: str, topics: Sequence[tuple[str, str]]) -> str:
 
 def what_turned(turns: Sequence[Phrase]) -> str:
     """The phrases that came and went, how answers begin first."""
+    if pair := became(turns):
+        one, other = pair
+        return (
+            f"in answers “{_shown(one.text)}” ({percent(one.before)} → {percent(one.now)}) "
+            f"became “{_shown(other.text)}” ({percent(other.before)} → {percent(other.now)})"
+        )
     came = [one for one in turns if one.z > 0]
     went = [one for one in turns if one.z < 0]
     told = sorted(came, key=lambda one: not one.opening)[:1] + sorted(went, key=lambda one: not one.opening)[:1]
@@ -177,7 +183,8 @@ def what_edits_did(segment: str, alarm: Alarm, tolerance: float) -> str:
     if len(chain) > 1:
         largest = max(chain, key=lambda one: one.step.size if one.step else 0.0)
         assert largest.step is not None
-        within = "each inside the tolerance" if largest.step.size <= tolerance else "not all inside the tolerance"
+        outside = [one.version.name for one in chain if one.step and one.step.low > tolerance]
+        within = f"{', '.join(outside)} surely outside it" if outside else "none of them surely outside it alone"
         said += (
             f", in {len(chain)} edits, {within} (the largest: {largest.version.name} by {figure(largest.step.size)})"
         )
@@ -203,9 +210,12 @@ def what_was_broken(segment: str, breach: Breach) -> str:
     return f"calls of {segment} carry no prompt version: {so_far}"
 
 
-def what_preceded(marker: Mapping[str, object] | None, *, vague: bool) -> str:
-    """The change marker, or that none moved."""
+def what_preceded(marker: Mapping[str, object] | None, *, vague: bool, asked_for: str = "") -> str:
+    """The change marker, or that none moved; of a silent change also the requested model, which stayed."""
     if marker is None:
-        return "no marker moved meanwhile" if vague else "no marker moved at that time"
+        stayed = f": {asked_for} was asked for all along" if asked_for else ""
+        return ("no marker moved meanwhile" if vague else "no marker moved at that time") + stayed
     before = f"from {marker['before']} " if marker["before"] else ""
-    return f"{MARKER[str(marker['field'])]} went {before}to {marker['after']} at {moment(int(str(marker['at_ms'])))}"
+    said = f"{MARKER[str(marker['field'])]} went {before}to {marker['after']} at {moment(int(str(marker['at_ms'])))}"
+    silent = asked_for and marker["field"] in ("served_model", "fingerprint")
+    return f"{said}, while {asked_for} was asked for all along" if silent else said

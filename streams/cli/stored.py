@@ -111,12 +111,12 @@ def _other_lens(anchor: Baseline, baseline: Baseline) -> str:
     )
 
 
-def save(path: str, data: bytes) -> None:
-    """Write a file that was asked for by -o."""
+def save(path: str, data: bytes, flag: str = "-o") -> None:
+    """Write a file that was asked for by a flag."""
     try:
         Path(path).write_bytes(data)
     except OSError as error:
-        raise SourceError(f"-o {path} cannot be written: {error.strerror}; name a place that can") from error
+        raise SourceError(f"{flag} {path} cannot be written: {error.strerror}; name a place that can") from error
 
 
 def rough_pane(meter: Meter, records: Sequence[Record], clock: Clock) -> Pane:

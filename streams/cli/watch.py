@@ -26,12 +26,13 @@ from streams.cli.common import (
 )
 from streams.cli.pipe import Stopped, batches
 from streams.cli.screen import Screen, summarise
-from streams.cli.stored import find_origins, require_embedder, tagged_segment
+from streams.cli.stored import find_origins, require_embedder, save, tagged_segment
 from streams.deadletter import DeadLetters
 from streams.embedded import Options, Watch
 from streams.measure import Meter
 from streams.settings import Settings
 from streams.store import Store
+from streams.verdicts import segment_verdict
 
 NAMED = 5
 """Segments without a baseline that the summary names, those of most calls first."""
@@ -61,6 +62,7 @@ NAMED = 5
     type=click.Choice(["drift"]),
     help="Exit 1 if any drift was found, or else 3 if a segment could not be judged: silence is no pass.",
 )
+@click.option("--summary", metavar="FILE", help="Write the verdict of each segment, a line of JSON each, at the end.")
 @click.option("--json", "as_json", is_flag=True, help="Alert records as JSON lines on standard output, nothing else.")
 @reading_options
 @settings_options(*SETTINGS)
@@ -70,6 +72,7 @@ def watch(
     anchors: tuple[str, ...],
     force: bool,
     fail_on: str | None,
+    summary: str | None,
     as_json: bool,
     reading: Reading,
     settings: Settings,
@@ -115,6 +118,9 @@ def watch(
     except KeyboardInterrupt as error:  # what was judged so far is told
         ended = error
     summarise(out, watched, screen.alerts, [*reader.summary(), *_unjudged(watched, known)], settings)
+    if summary:
+        lines = [msgspec.json.encode(segment_verdict(one)) + b"\n" for one in watched.segments.values()]
+        save(summary, b"".join(lines), "--summary")
     if ended is not None:
         raise ended
     if fail_on:
