@@ -197,21 +197,27 @@ def add(anchor: Anchor, version: Version, cells: Table, end: int, grown: BoolArr
     frame, fit = anchor.baseline.frame, anchor.baseline.fit
     answered = cells[(cells["answered"] == 1) & (cells["topic"] >= 0)]
     topic, n = frame.topic(answered["topic"]), answered["n"].astype(np.float64)
-    like = (answered["band"] < frame.bands) & anchor.known[topic]
+    there = like(anchor, answered)
     if grown is not None:
-        like &= ~grown[answered["topic"]]
-    kept = answered[like]
-    inputs = frame.inputs(kept["features"][:, 0].sum(axis=0), n[like].sum())
-    expected = n[like] @ anchor.centres[topic[like]] + inputs @ fit.slope
+        there &= ~grown[answered["topic"]]
+    kept = answered[there]
+    inputs = frame.inputs(kept["features"][:, 0].sum(axis=0), n[there].sum())
+    expected = n[there] @ anchor.centres[topic[there]] + inputs @ fit.slope
     logs = float(answered["length"][:, 0].sum()) / LENGTH_GRID - float(n @ anchor.lengths[topic])
     return replace(
         version,
         answered=version.answered + float(n.sum()),
-        compared=version.compared + float(n[like].sum()),
+        compared=version.compared + float(n[there].sum()),
         given=version.given + _answers(anchor, kept) - expected,
         plain=version.plain + _answers(anchor, answered),
         logs=version.logs + logs,
     )
+
+
+def like(anchor: Anchor, answered: Table) -> BoolArray:
+    """Which of these cells have inputs like the anchor's, whose answers can be compared."""
+    frame = anchor.baseline.frame
+    return np.asarray((answered["band"] < frame.bands) & anchor.known[frame.topic(answered["topic"])])
 
 
 def _answers(anchor: Anchor, cells: Table) -> FloatArray:

@@ -137,6 +137,7 @@ class SegmentState:
     chain: Chain = field(default_factory=Chain)
     prompts: Watched = field(default_factory=Watched)
     unlike: Version | None = None  # calls since most inputs came to be unlike the baseline's
+    like: int = 0  # calls since a block of which most were unlike them
     unlike_at: int = 0  # calls judged when their answers were last found to have moved
 
 
