@@ -15,7 +15,7 @@ import xxhash
 from drift import codec
 from drift import pane as panes
 from drift.budget import Budget
-from drift.calibration import FEWEST, Calibration, Records, calibrate, promised
+from drift.calibration import FEWEST, RUNS, Calibration, Records, calibrate, promised
 from drift.call import SERIES, Rows
 from drift.errors import BaselineRefusedError, CorruptError
 from drift.fit import Features, Fit, fit, rates
@@ -106,7 +106,7 @@ class Baseline:
     def thresholds(self, budget: Budget) -> dict[str, tuple[float, float]]:
         """Threshold and guaranteed threshold of each detector for a budget that they share."""
         calls = budget.calls(self.calls_a_day)
-        return promised(self.calibration, self.panel.names, self.panel.resampled, calls)
+        return promised(self.calibration, (*self.panel.names, "prompt_chain"), self.panel.resampled, calls)
 
     def unit(self, detector: str) -> str:
         """What a scalar's detector counts: tokens, characters, ms or USD."""
@@ -121,7 +121,7 @@ def build(
     *,
     facts: Mapping[str, Any] | None = None,
     force: bool = False,
-    runs: int = 100,
+    runs: int = RUNS,
     progress: Callable[[float], None] = lambda done: None,
 ) -> Baseline:
     """Baseline of these panes, checked, fitted and calibrated.

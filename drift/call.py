@@ -14,7 +14,8 @@ DIMENSIONS = 64
 VIEWS = ("input", "output", "format")
 SERIES = ("input_chars", "output_chars", "input_tokens", "output_tokens", "latency_ms", "ttft_ms", "cost_musd")
 FLAGS = ("error", "truncated", "empty_output")
-MARKERS = ("model", "served_model", "fingerprint", "prompt_version", "app_version", "region")
+MARKERS = ("model", "served_model", "fingerprint", "prompt_version", "prompt_hash", "app_version", "region")
+"""What may change with a drift; a template's hash is told apart by prompt version."""
 
 NO_TOPIC = -1
 """The topic of a call without input."""

@@ -12,6 +12,7 @@ from drift.baseline import Baseline
 from drift.block import Layout
 from drift.call import MARKERS, Rows
 from drift.detectors.memory import FloatArray, Memory, means
+from drift.effects import Z
 from drift.fit import FAR, OFF_TOPIC, Features
 from drift.history import History
 from drift.pane import Pane
@@ -205,6 +206,43 @@ def along_answers(baseline: Baseline, way: FloatArray, rows: Rows) -> FloatArray
     return np.where(known, residuals @ way, np.nan)
 
 
+FEW = 5
+"""Sampled answers to a topic from which their shift is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicShift:
+    """How far the sampled answers to a topic lie along a drift on average, with ``z`` and the 95 % interval."""
+
+    topic: int
+    shift: float
+    low: float
+    high: float
+    z: float
+    calls: int
+
+
+def shifted_topics(baseline: Baseline, scores: FloatArray, rows: Rows, most: int = 5) -> tuple[TopicShift, ...]:
+    """Topics whose answers moved most along a drift, the surest first.
+
+    Parameters
+    ----------
+    scores
+        Position of each sampled answer along it in residual standard deviations, NaN where it is not compared.
+    """
+    there = ~np.isnan(scores)
+    topic, found = baseline.frame.topic(rows["topic"])[there], scores[there]
+    made = []
+    for one in np.unique(topic):
+        here = found[topic == one]
+        if len(here) < FEW:
+            continue
+        error = max(float(here.std()), 1.0) / len(here) ** 0.5
+        shift = float(here.mean())
+        made.append(TopicShift(int(one), shift, shift - Z * error, shift + Z * error, shift / error, len(here)))
+    return tuple(sorted(made, key=lambda one: (-one.z, one.topic))[:most])
+
+
 @dataclass(frozen=True, slots=True)
 class MarkerEvent:
     """A value of a marker that was new, or back after long: hashes of it and of what was usual before."""
@@ -267,5 +305,13 @@ def nearest(markers: Markers, point: ChangePoint, near: int = 200) -> MarkerEven
     )
 
 
-MARKERS_FIRST: Sequence[str] = ("served_model", "model", "fingerprint", "prompt_version", "app_version", "region")
+MARKERS_FIRST: Sequence[str] = (
+    "served_model",
+    "model",
+    "fingerprint",
+    "prompt_version",
+    "prompt_hash",
+    "app_version",
+    "region",
+)
 """Of markers that moved together, the one that says most."""

@@ -28,6 +28,11 @@ KINDS = {
     "error": "operational",
     "truncated": "operational",
     "empty_output": "operational",
+    "answers_overall": "model",
+    "prompt_chain": "prompt",
+    "hot_edit": "prompt",
+    "unknown_version": "prompt",
+    "unversioned": "prompt",
 }
 """Which kind of drift each detector speaks of."""
 
@@ -44,6 +49,11 @@ QUESTIONS = {
     "error": "error",
     "truncated": "truncated",
     "empty_output": "empty_output",
+    "answers_overall": "answers_overall",
+    "prompt_chain": "prompt",
+    "hot_edit": "hot_edit",
+    "unknown_version": "unknown_version",
+    "unversioned": "unversioned",
 }
 """Which question each detector answers: an alarm stands for one, so that slow answers do not hide failing ones."""
 

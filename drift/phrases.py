@@ -31,7 +31,7 @@ class Phrase:
 
 
 def phrases(before: Sequence[str], now: Sequence[str], most: int = 5) -> tuple[Phrase, ...]:
-    """The phrases that moved most, none a part of another that moved as much.
+    """The phrases that moved most, none a part of another that moved as much the same way.
 
     Parameters
     ----------
@@ -49,11 +49,26 @@ def phrases(before: Sequence[str], now: Sequence[str], most: int = 5) -> tuple[P
     moved.sort(key=lambda one: (-round(abs(one.z), 1), -len(one.text), not one.opening, one.text))
     told: list[Phrase] = []
     for one in moved:
-        if not any(one.text in other.text or other.text in one.text for other in told):
+        if not any(_akin(one, other) for other in told):
             told.append(one)
         if len(told) == most:
             break
     return tuple(told)
+
+
+def _akin(one: Phrase, other: Phrase) -> bool:
+    """Whether two phrases tell the same: one is part of the other, and both came or both went."""
+    return (one.z > 0) == (other.z > 0) and (one.text in other.text or other.text in one.text)
+
+
+def became(turns: Sequence[Phrase]) -> tuple[Phrase, Phrase] | None:
+    """A phrase that went and one that came in its place: one a part of the other, in about as many answers."""
+    for one in (phrase for phrase in turns if phrase.z < 0):
+        for other in (phrase for phrase in turns if phrase.z > 0 and phrase.opening == one.opening):
+            gone, come = one.before - one.now, other.now - other.before
+            if (one.text in other.text or other.text in one.text) and min(gone, come) > 0.5 * max(gone, come):
+                return one, other
+    return None
 
 
 def _held(text: str) -> set[tuple[str, bool]]:

@@ -14,6 +14,7 @@ from drift import verdict
 from drift.baseline import Baseline
 from drift.block import sizes
 from drift.budget import Budget
+from drift.calibration import RUNS
 from drift.errors import BaselineRefusedError
 from drift.lens import Lens
 from drift.pane import Pane
@@ -22,7 +23,7 @@ from drift.verdict import Verdict
 from streams.alerts import Alert, alert
 from streams.gate import Gate
 from streams.lint import Requested
-from streams.measure import Meter, segment_of
+from streams.measure import Meter, parts_of, segment_of
 from streams.observe import EVER, Clock, Observer
 from streams.records import Record
 
@@ -42,7 +43,8 @@ Progress = Callable[[str, float], None]
 class Options:
     """How to judge: see ``Settings`` for their meaning to an operator; ``replay`` is the command that alerts carry.
 
-    With ``first`` None no segment takes a baseline of its own: calls of those without one are only counted.
+    With ``first`` None no segment takes a baseline of its own: calls of those without one are only counted. ``origins``
+    are the anchors' baselines by segment; ``allowed`` the prompt versions that may be used, by segment or prompt name.
     """
 
     budget: Budget
@@ -53,6 +55,8 @@ class Options:
     segments: int = SEGMENTS
     force: bool = False
     replay: str = ""
+    origins: Mapping[str, Baseline] = field(default_factory=dict)
+    allowed: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -108,9 +112,15 @@ def build_baseline(
     clock: Clock | None = None,
     force: bool = False,
     facts: Mapping[str, Any] | None = None,
+    runs: int = RUNS,
     progress: Progress = lambda what, done: None,
 ) -> Baseline:
     """Baseline of calls of one segment, by a lens of their own unless another is given.
+
+    Parameters
+    ----------
+    runs
+        Runs of the calibration; without any it has guaranteed thresholds only.
 
     Raises
     ------
@@ -128,6 +138,7 @@ def build_baseline(
         sizes(panes),
         facts={**kept, **(facts or {})},
         force=force,
+        runs=runs,
         progress=lambda done: progress("calibrating", done),
     )
 
@@ -236,7 +247,11 @@ class Watch:
 
     def _start(self, segment: Segment, made: Baseline) -> None:
         options = self._options
-        segment.judge = Judge(made, options.budget, options.tolerances, options.clear_after)
+        names = (segment.name, parts_of(segment.name)[1])
+        allowed = next((frozenset(options.allowed[name]) for name in names if name in options.allowed), None)
+        segment.judge = Judge(
+            made, options.budget, options.tolerances, options.clear_after, options.origins.get(segment.name), allowed
+        )
         segment.state = start(segment.judge)
 
     def _fill(self, segment: Segment, *, ended: bool = False) -> None:

@@ -182,13 +182,15 @@ def _labels(records: Sequence[Record]) -> tuple[npt.NDArray[np.uint64], tuple[Na
 
 @lru_cache(maxsize=4096)
 def _coded(variant: str, *markers: str) -> tuple[tuple[int, ...], Names]:
-    labels = (f"{markers[_PROMPT_VERSION]}\x1f{variant}", *markers)
+    version, template = markers[_PROMPT_VERSION], markers[_PROMPT_HASH]
+    named = [*markers[:_PROMPT_HASH], f"{version}\x1f{template}" if template else "", *markers[_PROMPT_HASH + 1 :]]
+    labels = (f"{version}\x1f{variant}", *named)
     codes = [code or 1 if name else 0 for name, code in zip(labels, digests(labels), strict=True)]
     return tuple(codes), {code: name for name, code in zip(labels, codes, strict=True) if name}
 
 
 _NUMBERS = ("input_tokens", "output_tokens", "latency_ms", "ttft_ms", "cost_usd")
-_PROMPT_VERSION = MARKERS.index("prompt_version")
+_PROMPT_VERSION, _PROMPT_HASH = MARKERS.index("prompt_version"), MARKERS.index("prompt_hash")
 
 assert SERIES == ("input_chars", "output_chars", "input_tokens", "output_tokens", "latency_ms", "ttft_ms", "cost_musd")
 assert FLAGS == ("error", "truncated", "empty_output")

@@ -19,8 +19,17 @@ from streams.redact import Privacy
 
 PREFIX = "DRIFTLINE_"
 
+TABLES = {"tolerances": "{topics: 0.05}", "prompts": "{allowed: {answer: [v1, v2]}}"}
+"""Settings that are tables, with an example each."""
+
 LONGEST_TICK_S = 3600.0
 LONGEST_LATENESS_S = 30 * 86_400.0
+
+
+class Prompts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Prompt versions that may be used, by prompt name or by segment; those that are not named may use any."""
+
+    allowed: dict[str, list[str]] = {}
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     salt
         Seeds the hashes of users and texts that panes and baselines hold. With 0, the default, whoever reads them can
         tell whether a user or text that they know is among them: that is no protection; a secret number is.
+    prompts
+        ``allowed``: versions that may be used, by prompt name or segment; calls of others are told.
     """
 
     one_false_alarm_every: str = "200000 calls"
@@ -69,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tolerances: dict[str, Annotated[float, msgspec.Meta(ge=0)]] = {}
     texts: Privacy = "full"
     salt: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
+    prompts: Prompts = Prompts()
 
     @property
     def budget(self) -> Budget:
@@ -127,12 +139,12 @@ def _read(file: str) -> dict[str, Any]:
 
 def _from_environment(name: str, text: str) -> Any:
     """Text as it is, except where a table is wanted: that is YAML, such as ``{topics: 0.05}``."""
-    if name != "tolerances":
+    if name not in TABLES:
         return text
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise SettingsError(f"{PREFIX}{name.upper()} is not YAML such as '{{topics: 0.05}}': {error}") from error
+        raise SettingsError(f"{PREFIX}{name.upper()} is not YAML such as '{TABLES[name]}': {error}") from error
 
 
 def _checked(values: dict[str, Any]) -> Settings:

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from drift import baseline as baselines
+from drift.anchor import anchored
 from drift.baseline import Baseline
 from drift.errors import BaselineRefusedError, SettingsError, SourceError
 from drift.lens import Lens
@@ -17,7 +18,7 @@ from streams.alerts import instant
 from streams.cli.card import baseline_card, described, finding, finding_lines, moved, next_command, table
 from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options, say, settings_options
 from streams.cli.segments import Groups, chosen, first_calls, grouped
-from streams.cli.stored import Instant, as_json, require_embedder, rough_pane, save, whoami
+from streams.cli.stored import ANCHOR, Instant, as_json, require_embedder, rough_pane, save, whoami
 from streams.embedded import Progress, build_baseline
 from streams.measure import Meter
 from streams.privacy import private
@@ -98,6 +99,10 @@ def build(
         store.put_baseline(made)
         say(out, *baseline_card(made, settings.budget))
         move = store.tag(made.segment, tag, made.id, by=by or whoami(), why=why) if tag else None
+        if (anchor := anchored(made)) and anchor.name and not store.has_tag(made.segment, ANCHOR):
+            store.tag(made.segment, ANCHOR, made.id, by=by or whoami(), why="first baseline of the segment")
+            said = f"prompt version {anchor.name} is the anchor that later ones are compared with"
+            say(out, f"{said} ({made.segment}@{ANCHOR}); it stays until that tag is moved")
         name = f"{made.segment}@{tag}" if tag else made.id
         say(out, *([moved(move)] if move else []), next_command(name), "")
         if as_json:

@@ -26,13 +26,14 @@ from streams.cli.common import (
 )
 from streams.cli.pipe import Stopped, batches
 from streams.cli.screen import Screen, summarise
-from streams.cli.stored import require_embedder, tagged_segment
+from streams.cli.stored import find_origins, require_embedder, save, tagged_segment
 from streams.deadletter import DeadLetters
 from streams.embedded import Options, Watch
 from streams.measure import Meter
 from streams.privacy import private
 from streams.settings import Settings
 from streams.store import Store
+from streams.verdicts import segment_verdict
 
 NAMED = 5
 """Segments without a baseline that the summary names, those of most calls first."""
@@ -48,20 +49,31 @@ NAMED = 5
     help="Baseline: id, SEGMENT@TAG or file. Repeatable. Segments without one are then not judged, unless --first is "
     "given too.",
 )
+@click.option(
+    "--anchor",
+    "anchors",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="Baseline of the prompt version that later ones are compared with. Repeatable.  [default: SEGMENT@anchor, "
+    "or else the baseline itself]",
+)
 @click.option("--force", is_flag=True, help="Take the first calls as the baseline even if many repeat each other.")
 @click.option(
     "--fail-on",
     type=click.Choice(["drift"]),
     help="Exit 1 if any drift was found, or else 3 if a segment could not be judged: silence is no pass.",
 )
+@click.option("--summary", metavar="FILE", help="Write the verdict of each segment, a line of JSON each, at the end.")
 @click.option("--json", "as_json", is_flag=True, help="Alert records as JSON lines on standard output, nothing else.")
 @reading_options
 @settings_options(*SETTINGS)
 def watch(
     source: str,
     names: tuple[str, ...],
+    anchors: tuple[str, ...],
     force: bool,
     fail_on: str | None,
+    summary: str | None,
     as_json: bool,
     reading: Reading,
     settings: Settings,
@@ -82,6 +94,7 @@ def watch(
     out = console()
     meter = open_meter(settings)
     known = _known(names, settings, meter)
+    origins = find_origins(anchors, known, Store(settings.store), lambda text: say(out, text, style="yellow"))
     first = settings.first if not known or _on_command_line("first") else None
     options = Options(
         settings.budget,
@@ -91,7 +104,9 @@ def watch(
         clear_after=settings.clear_after,
         segments=settings.segments,
         force=force,
-        replay="" if source == "-" else _replay(source, names, known, first, force, reading, settings),
+        replay="" if source == "-" else _replay(source, names, known, origins, first, force, reading, settings),
+        origins=origins,
+        allowed=settings.prompts.allowed,
     )
     screen = Screen(out, source, as_json)
     watched = Watch(meter, options, known, warn=screen.say, progress=screen.step)
@@ -105,6 +120,9 @@ def watch(
         ended = error
     told = [*reader.summary(), *_unjudged(watched, known), *watched.requested.sentences()]
     summarise(out, watched, screen.alerts, told, settings)
+    if summary:
+        lines = [msgspec.json.encode(segment_verdict(one)) + b"\n" for one in watched.segments.values()]
+        save(summary, b"".join(lines), "--summary")
     if ended is not None:
         raise ended
     if fail_on:
@@ -132,6 +150,7 @@ def _replay(
     source: str,
     names: Sequence[str],
     known: Mapping[str, Baseline],
+    origins: Mapping[str, Baseline],
     first: int | None,
     force: bool,
     reading: Reading,
@@ -141,6 +160,8 @@ def _replay(
     command = ["driftline", "watch", source]
     for name, one in zip(names, known.values(), strict=True):  # a tag may move, an id stays
         command += ["--baseline", one.id if tagged_segment(name) == one.segment else name]
+    for origin in origins.values():
+        command += ["--anchor", origin.id]
     command += ["--force"] if force else []
     for field, path in reading.field_map.items():
         command += ["--map", f"{field}={path}"]

@@ -35,6 +35,11 @@ OPTIONAL = {"resolved_at", "effect", "samples", "change_point", "marker", "topic
     "explained",
     "ngrams",
     "slices",
+    "delay",
+    "held_back",
+    "chain",
+    "prompt_version",
+    "rule",
 }
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 

@@ -190,6 +190,7 @@ def test_calls_that_all_failed_are_judged_by_what_they_have(few_runs):
         "model": "not_enough_data",
         "output_length": "not_enough_data",
         "operational": "no_drift",
+        "prompt": "not_enough_data",
     }
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from drift.errors import SettingsError
 from drift.state import TOLERANCES
-from streams.settings import Settings, load
+from streams.settings import Prompts, Settings, load
 
 
 def refusal(file=None, flags=None, environment=None):
@@ -58,10 +58,12 @@ def test_every_setting_can_come_from_the_environment():
         "tolerances": "{topics: 0.1}",
         "texts": "none",
         "salt": "7",
+        "prompts": "{allowed: {answer: [v1, v2]}}",
     }
     settings = load(None, {}, {f"DRIFTLINE_{name.upper()}": text for name, text in given.items()})
+    allowed = Prompts({"answer": ["v1", "v2"]})
     assert settings == Settings(
-        "30d", "123", "wordllama", "cpu", 8, True, 5.0, 0.0, 400, 20, 200, {"topics": 0.1}, "none", 7
+        "30d", "123", "wordllama", "cpu", 8, True, 5.0, 0.0, 400, 20, 200, {"topics": 0.1}, "none", 7, allowed
     )
     assert given.keys() == set(Settings.__struct_fields__)
 
