@@ -17,17 +17,15 @@ from drift.explain import (
     ChangePoint,
     MarkerEvent,
     Moved,
-    Newcomers,
     TopicShift,
     along_answers,
     moved,
     nearest,
-    newcomers,
     shifted_topics,
-    strangers,
 )
 from drift.fit import OFF_TOPIC
 from drift.mix import Split, split
+from drift.newcomers import Newcomers, far_questions, newcomers
 from drift.pane import Pane, Texts
 from drift.panel import KINDS, QUESTIONS
 from drift.prompt_rules import Breach
@@ -144,7 +142,7 @@ def _asked(config: Judge, detector: str, since: FloatArray, rows: Rows) -> tuple
     counts = since[config.layout.topics]
     if detector == OFF_TOPIC:
         far, n = config.layout.share(OFF_TOPIC, since)
-        return moved(config.baseline, counts), strangers(config.baseline, float(far), float(n), rows)
+        return moved(config.baseline, counts), far_questions(config.baseline, float(far), float(n), rows)
     shift = since[config.layout.inputs] / max(float(counts.sum()), 1.0) - config.baseline.fit.input_mean
     return moved(config.baseline, counts), newcomers(config.baseline, shift, rows)
 

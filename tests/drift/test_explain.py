@@ -3,7 +3,8 @@ import pytest
 
 from drift.block import Block, Layout
 from drift.call import MARKERS
-from drift.explain import AWAY, EVENTS, ChangePoint, MarkerEvent, Markers, moved, nearest, newcomers
+from drift.explain import AWAY, EVENTS, ChangePoint, MarkerEvent, Markers, moved, nearest
+from drift.newcomers import newcomers
 from tests.drift import builders
 
 BASELINE = builders.baseline()

@@ -11,8 +11,8 @@ from drift.block import Block, Layout, sizes
 from drift.budget import Budget
 from drift.call import NO_TOPIC
 from drift.effects import effect
-from drift.explain import strangers
 from drift.fit import FAR, OFF_TOPIC, off_topic
+from drift.newcomers import far_questions
 from drift.state import Judge, start
 from tests.drift import builders
 
@@ -100,8 +100,8 @@ def test_fewer_far_questions_are_no_drift_and_hinder_no_all_clear():
     assert found.surely > 0.05
 
 
-def test_strangers_are_told_only_where_they_have_clearly_become_more():
+def test_far_questions_are_told_only_where_they_have_clearly_become_more():
     rows = scattered(100, 36)
-    assert strangers(BASELINE, 150, 1000, rows).z > 2
-    assert strangers(BASELINE, 100, 1000, rows) is None
-    assert strangers(BASELINE, 150, 1000, rows[:0]) is None
+    assert far_questions(BASELINE, 150, 1000, rows).z > 2
+    assert far_questions(BASELINE, 100, 1000, rows) is None
+    assert far_questions(BASELINE, 150, 1000, rows[:0]) is None
