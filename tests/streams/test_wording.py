@@ -76,3 +76,12 @@ def test_zero_has_no_sign():
 
 def test_names_of_measures_are_spelled_out():
     assert spelled_out("typical ttft") == "typical time to first token"
+
+
+def test_a_silent_change_says_which_model_was_asked_for_all_along():
+    marker = {"field": "served_model", "before": "atlas-1", "after": "atlas-2", "at_ms": at(17, 11, 53)}
+    assert what_preceded(marker, vague=False, asked_for="atlas").endswith(", while atlas was asked for all along")
+    assert "asked for" not in what_preceded({**marker, "field": "region"}, vague=False, asked_for="atlas")
+    assert what_preceded(None, vague=False, asked_for="atlas") == (
+        "no marker moved at that time: atlas was asked for all along"
+    )
