@@ -57,18 +57,22 @@ def phrases(before: Sequence[str], now: Sequence[str], most: int = 5) -> tuple[P
 
 
 def _akin(one: Phrase, other: Phrase) -> bool:
-    """Whether two phrases tell the same: one is part of the other, and both came or both went."""
-    return (one.z > 0) == (other.z > 0) and (one.text in other.text or other.text in one.text)
+    """Whether two phrases tell the same: one is part of the other, and it did not take its place."""
+    return (one.text in other.text or other.text in one.text) and not _replaced(one, other)
+
+
+def _replaced(one: Phrase, other: Phrase) -> bool:
+    """Whether of two phrases with the same beginning one went and one came, in about as many answers."""
+    gains = one.now - one.before, other.now - other.before
+    begin = one.text.startswith(other.text) or other.text.startswith(one.text)
+    alike = min(map(abs, gains)) > 0.5 * max(map(abs, gains))
+    return begin and alike and gains[0] * gains[1] < 0 and one.opening == other.opening
 
 
 def became(turns: Sequence[Phrase]) -> tuple[Phrase, Phrase] | None:
-    """A phrase that went and one that came in its place: one a part of the other, in about as many answers."""
-    for one in (phrase for phrase in turns if phrase.z < 0):
-        for other in (phrase for phrase in turns if phrase.z > 0 and phrase.opening == one.opening):
-            gone, come = one.before - one.now, other.now - other.before
-            if (one.text in other.text or other.text in one.text) and min(gone, come) > 0.5 * max(gone, come):
-                return one, other
-    return None
+    """A phrase that went and the one that came in its place, which begins as it does."""
+    pairs = ((one, other) for one in turns for other in turns if one.z < 0 < other.z)
+    return next((pair for pair in pairs if _replaced(*pair)), None)
 
 
 def _held(text: str) -> set[tuple[str, bool]]:

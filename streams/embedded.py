@@ -14,7 +14,6 @@ from drift import verdict
 from drift.baseline import Baseline
 from drift.block import sizes
 from drift.budget import Budget
-from drift.calibration import RUNS
 from drift.errors import BaselineRefusedError
 from drift.lens import Lens
 from drift.pane import Pane
@@ -112,15 +111,15 @@ def build_baseline(
     clock: Clock | None = None,
     force: bool = False,
     facts: Mapping[str, Any] | None = None,
-    runs: int = RUNS,
+    calibrated: bool = True,
     progress: Progress = lambda what, done: None,
 ) -> Baseline:
     """Baseline of calls of one segment, by a lens of their own unless another is given.
 
     Parameters
     ----------
-    runs
-        Runs of the calibration; without any it has guaranteed thresholds only.
+    calibrated
+        Whether thresholds are found by resampling; without, it has the guaranteed ones only.
 
     Raises
     ------
@@ -138,7 +137,7 @@ def build_baseline(
         sizes(panes),
         facts={**kept, **(facts or {})},
         force=force,
-        runs=runs,
+        **({} if calibrated else {"runs": 0}),
         progress=lambda done: progress("calibrating", done),
     )
 

@@ -165,7 +165,7 @@ def _origin(
     chosen = name or many[0]
     first = [record for record in records if record.prompt_version == chosen][:FIRST]
     with bar(out, 1.0, f"{segment}: ") as step:
-        return build_baseline(meter, first, clock=settings.clock, force=True, runs=0, progress=step)
+        return build_baseline(meter, first, clock=settings.clock, force=True, calibrated=False, progress=step)
 
 
 def _tell(story: Story, out: Console) -> None:
