@@ -199,8 +199,8 @@ def fresh(rows: FloatArray, drawn: npt.NDArray[np.intp]) -> FloatArray:
 def found_after(bets: PairBets, rows: FloatArray, alpha: float) -> int | None:
     """Pairs until known; in parts, to stop early."""
     state = bets.start()
-    for low in range(0, len(rows), 100):
-        state, course = bets.update(state, rows[low : low + 100])
+    for low in range(0, len(rows), 10):
+        state, course = bets.update(state, rows[low : low + 10])
         if (after := known_after(course, alpha)) is not None:
             return low + after
     return None

@@ -171,13 +171,13 @@ class PairBets:
                 scale[low:high] = np.sqrt(np.trace(moment[low:high, low:high]) / mass) or 1.0
             for low, high in self._parts:
                 by = scale[low:high]
-                values, columns = np.linalg.eigh(moment[low:high, low:high] / np.outer(by, by))
-                along = columns.T @ (total[low:high] / by)
+                along = total[low:high] / by
+                scatter = moment[low:high, low:high] / np.outer(by, by)
                 for ridge in RIDGES:
-                    slope = along / (np.maximum(values, 0.0) + ridge)
+                    slope = np.linalg.solve(scatter + ridge * np.eye(high - low), along)
                     explained = min(float(slope @ along) / mass, SUREST)
                     bet = np.zeros(self.width)
-                    bet[low:high] = columns @ slope / by / (1.0 - explained)
+                    bet[low:high] = slope / by / (1.0 - explained)
                     made.append(bet)
         return np.stack(made)
 
