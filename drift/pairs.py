@@ -1,8 +1,9 @@
 """Two models' answers to the same inputs: are they different, how, and after how many pairs was that known?
 
 A live call and its shadow share their input, so each aspect is a paired difference. Two answers of one law given the
-input can be swapped: the difference is as likely as its negative. That is all any test here assumes, whatever people
-ask, and however alike or unlike consecutive calls are.
+input can be swapped: the difference is as likely as its negative. That is all that is assumed, whatever people ask, and
+however alike or unlike consecutive calls are. (The p-values, not the evidence after each pair, also want that no input
+follows from an earlier live answer, as in a conversation.)
 """
 
 from __future__ import annotations

@@ -25,6 +25,9 @@ from streams.wording import percent
 VIEWS = ((0, DIMENSIONS), (DIMENSIONS, 2 * DIMENSIONS), (2 * DIMENSIONS, 2 * DIMENSIONS + 2))
 """Coordinates of an answer's meaning, its format, and its log length and the square of it."""
 
+READ = 2000
+"""Pairs in which phrases are counted, about: more take longer than all the rest."""
+
 SHOWN = 160
 """Characters of each text of a pair that is shown."""
 
@@ -58,7 +61,8 @@ def compared(out: Console, meter: Meter, name: str, joined: Joined, permutations
     pairs = pairs_of(live, shadow, joined)
     with out.status(Text(plain(f"{name}: comparing its pairs"))):
         found = compare_pairs(pairs, permutations=permutations)
-    before, now = ([text for _, text in side.texts if text] for side in (live, shadow))
+    every = max(1, len(joined) // READ)
+    before, now = ([text for _, text in side.texts[::every] if text] for side in (live, shadow))
     examples = [_example(joined, live, shadow, i) for i in farthest(pairs)]
     return Compared(found, phrases(before, now), tuple(examples))
 
