@@ -50,7 +50,9 @@ NAMES = {"cost_usd": "cost (USD)", "latency_ms": "latency (ms)", "ttft_ms": "tim
 @click.option("--pairs/--no-pairs", default=None, help="Pair calls by pair_id.  [default: where 30 can be]")
 @click.option("--permutations", default=499, show_default=True, type=click.IntRange(99), help="Random relabellings.")
 @click.option("--fail-on", type=click.Choice(["drift"]), help="Exit 1 if any drift was found.")
-@click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output: one for each aspect, and for a segment's pairs.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="JSON lines on standard output: one for each aspect, one for all pairs."
+)
 @reading_options
 @settings_options("embedder", "texts")
 def compare(
