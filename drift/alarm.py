@@ -24,6 +24,7 @@ from drift.explain import (
 from drift.mix import Split, split
 from drift.pane import Pane, Texts
 from drift.panel import KINDS
+from drift.slices import Sliced, slices
 from drift.state import Judge, SegmentState
 
 
@@ -52,6 +53,7 @@ class Alarm:
     rows: Rows
     texts: tuple[Texts, ...]
     names: Mapping[int, str]
+    slices: tuple[Sliced, ...] = ()
 
 
 def explained(
@@ -98,6 +100,7 @@ def explained(
         rows=rows,
         texts=tuple(pair for pair, there in zip(state.texts, recent, strict=True) if there),
         names=state.names,
+        slices=slices(config, state, detector, found, since, rows) if since is not None and found is not None else (),
     )
 
 

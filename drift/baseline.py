@@ -16,7 +16,7 @@ from drift import codec
 from drift import pane as panes
 from drift.budget import Budget
 from drift.calibration import FEWEST, Calibration, Records, calibrate, promised
-from drift.call import SERIES, Rows
+from drift.call import SERIES, Rows, Slice
 from drift.detectors.rate import Rate
 from drift.errors import BaselineRefusedError, CorruptError
 from drift.fit import Features, Fit, fit, flag_counts
@@ -60,7 +60,7 @@ class Baseline:
     answers
         A fair sample of its answers, cut short.
     facts
-        Where it came from: source, warnings, whether it was forced.
+        Where it came from: source, warnings, whether it was forced; its declared ``slices``, their field and values.
     """
 
     lens: Lens
@@ -83,6 +83,11 @@ class Baseline:
     def id(self) -> str:
         """Address: 16 hexadecimal digits of the content."""
         return xxhash.xxh3_64_hexdigest(encode(self))
+
+    @cached_property
+    def slices(self) -> tuple[Slice, ...]:
+        """Declared fields and the values of each whose sums are kept."""
+        return tuple(Slice(one["field"], tuple(one["values"])) for one in self.facts.get("slices", ()))
 
     @cached_property
     def features(self) -> Features:
@@ -221,7 +226,7 @@ def _examples(features: Features, texts: Sequence[panes.Texts]) -> tuple[Example
     return tuple(found)
 
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def encode(baseline: Baseline) -> bytes:

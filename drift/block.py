@@ -15,6 +15,7 @@ from drift.call import FLAGS
 from drift.detectors.memory import FloatArray
 from drift.pane import Pane, merge
 from drift.panel import Feed, Mask
+from drift.parts import parts
 
 LEAST = 10
 """Calls from which on a block is judged."""
@@ -49,7 +50,10 @@ def sizes(ticks: Iterable[Pane]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where each sum stands in a block's vector: topics, inputs, answers, scalars, flags, counts of calls."""
+    """Where each sum stands in a block's vector: topics, inputs, answers, scalars, flags, counts of calls.
+
+    The vectors of the declared slices follow that of the whole, in the order of ``values``, the hashes of their values.
+    """
 
     topics: slice
     inputs: slice
@@ -59,6 +63,12 @@ class Layout:
     flags: Mapping[str, int]
     calls: int
     width: int
+    values: tuple[int, ...] = ()
+
+    @property
+    def span(self) -> int:
+        """Width of the whole and its slices."""
+        return self.width * (1 + len(self.values))
 
     @classmethod
     def of(cls, baseline: Baseline) -> Layout:
@@ -75,7 +85,8 @@ class Layout:
         compared = take(1).start
         scalars = {name: take(5) for name in baseline.fit.scales}
         flags = {name: take(1).start for name in FLAGS}
-        return cls(topics, inputs, answers, compared, scalars, flags, take(1).start, at)
+        values = tuple(code for one in baseline.slices for code in one.codes.values())
+        return cls(topics, inputs, answers, compared, scalars, flags, take(1).start, at, values)
 
 
 class Block:
@@ -85,6 +96,7 @@ class Block:
         """Read the sums of a pane."""
         self.baseline, self.layout, self.weight = baseline, layout, weight
         self.cells, self.counts = pane.sums.cells, pane.sums.counts
+        self.slices = pane.sums.slice_cells, pane.sums.slice_counts
         self.grown: npt.NDArray[np.bool_] = np.zeros(baseline.frame.topics, bool)
 
     @cached_property
@@ -100,6 +112,14 @@ class Block:
             made[at] = self.cells["flags"][:, FLAGS.index(name)].sum()
         made[layout.calls] = self.n
         return made
+
+    @property
+    def vectors(self) -> FloatArray:
+        """The vector of the whole and that of each slice, one after the other, shape ``(span,)``."""
+        if not self.layout.values:
+            return self.vector
+        kept = parts(self.baseline, self.layout, self.slices, self.layout.values, self.grown)
+        return np.concatenate([self.vector, kept.ravel()])
 
     @cached_property
     def n(self) -> int:

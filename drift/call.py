@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 import numpy.typing as npt
+import xxhash
 
 GRID = 1 << 14
 """Embeddings and features are whole numbers of 1/16384: sums of them are exact."""
@@ -15,6 +20,9 @@ VIEWS = ("input", "output", "format")
 SERIES = ("input_chars", "output_chars", "input_tokens", "output_tokens", "latency_ms", "ttft_ms", "cost_musd")
 FLAGS = ("error", "truncated", "empty_output")
 MARKERS = ("model", "served_model", "fingerprint", "prompt_version", "app_version", "region")
+
+SLICES, VALUES = 3, 8
+"""Fields of calls that may be declared, and values of each whose sums are kept."""
 
 NO_TOPIC = -1
 """The topic of a call without input."""
@@ -35,12 +43,28 @@ ROW = np.dtype(
         ("user", "<u8"),  # salted hash, 0 where unknown
         ("asked", "<u8"),  # salted hash of the input
         ("markers", "<u8", (len(MARKERS),)),  # hash of each marker's value, 0 where missing
+        ("slices", "<u8", (SLICES,)),  # hash of each declared field's value, 0 where it is missing or not admitted
     ]
 )
 """One measured call. Names behind the hashes travel beside the rows."""
 
 Rows = npt.NDArray[np.void]
 """Structured array of ``ROW``."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A declared field and its admitted values, at most ``VALUES``; a call of any other, or none, is ``other``."""
+
+    field: str
+    values: tuple[str, ...]
+
+    @cached_property
+    def codes(self) -> Mapping[str, int]:
+        """Hash of each admitted value, never 0; equal values of different fields have different hashes."""
+        texts = {value: f"{self.field}\x1f{value}".encode("utf-8", "surrogatepass") for value in self.values}
+        return {value: xxhash.xxh3_64_intdigest(text) or 1 for value, text in texts.items()}
+
 
 OUTPUT_CHARS = SERIES.index("output_chars")
 LENGTH_GRID = 1 << 10

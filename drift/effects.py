@@ -9,6 +9,7 @@ import numpy as np
 from drift.baseline import Baseline
 from drift.block import Layout
 from drift.detectors.memory import FloatArray
+from drift.detectors.rate import Rate
 from drift.distances.share_difference import share_difference
 
 Z = 1.96
@@ -52,23 +53,52 @@ class Effect:
         return 0.0 if self.low <= 0 <= self.high else min(abs(self.low), abs(self.high))
 
 
-def effect(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray) -> Effect | None:
-    """Effect seen by a detector in a sum of blocks, or None without calls for it."""
+def effect(
+    baseline: Baseline, layout: Layout, detector: str, sums: FloatArray, before: FloatArray | None = None
+) -> Effect | None:
+    """Effect seen by a detector in a sum of blocks, or None without calls for it.
+
+    Parameters
+    ----------
+    before
+        Sums over calls of the baseline that are compared with, such as those of one region; None: all of them.
+    """
+    if before is not None and not _asked(layout, detector, before):
+        return None
     if detector == "topics":
-        return _mix(baseline, sums[layout.topics])
-    if detector == "inputs":
-        n = sums[layout.topics].sum()
-        centred = sums[layout.inputs] - n * baseline.fit.input_mean
-        return _shift("shift of inputs", "standard deviations", centred, n, baseline.fit.size)
-    if detector == "answers":
-        n = sums[layout.compared]
-        centred = sums[layout.answers] - n * baseline.fit.residual_mean
-        return _shift(
-            "shift of answers to like questions", "residual standard deviations", centred, n, baseline.fit.compared
-        )
+        counts = None if before is None else before[layout.topics]
+        p = baseline.fit.proportions if counts is None else (counts + 0.5) / (counts.sum() + 0.5 * len(counts))
+        return _mix(p, baseline.fit.size if counts is None else float(counts.sum()), sums[layout.topics])
+    if detector in ("inputs", "answers"):
+        place, n = getattr(layout, detector), _asked(layout, detector, sums)
+        if before is None:
+            fit = baseline.fit
+            mean, size = (fit.input_mean, fit.size) if detector == "inputs" else (fit.residual_mean, fit.compared)
+        else:
+            size = _asked(layout, detector, before)
+            mean = before[place] / size
+        return _shift(*_SHIFTS[detector], sums[place] - n * mean, n, size)
     if detector in layout.scalars:
-        return _scalar(baseline, detector, sums[layout.scalars[detector]])
-    return _rate(baseline, detector, sums[layout.flags[detector]], sums[layout.calls])
+        place = layout.scalars[detector]
+        return _scalar(baseline, detector, sums[place], None if before is None else before[place])
+    at, calls = layout.flags[detector], layout.calls
+    known = baseline.panel.rates[detector] if before is None else Rate(round(before[at]), round(before[calls]))
+    return _rate(known, detector, sums[at], sums[calls])
+
+
+_SHIFTS = {
+    "inputs": ("shift of inputs", "standard deviations"),
+    "answers": ("shift of answers to like questions", "residual standard deviations"),
+}
+
+
+def _asked(layout: Layout, detector: str, sums: FloatArray) -> float:
+    """Calls that have a say in what a detector sees."""
+    if detector in ("topics", "inputs"):
+        return float(sums[layout.topics].sum())
+    if detector in layout.scalars:
+        return float(sums[layout.scalars[detector]][0])
+    return float(sums[layout.compared if detector == "answers" else layout.calls])
 
 
 def direction(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray) -> FloatArray:
@@ -96,25 +126,25 @@ def _mean(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray) -
     return np.asarray(sums[layout.answers] / max(sums[layout.compared], 1.0) - baseline.fit.residual_mean)
 
 
-def _mix(baseline: Baseline, counts: FloatArray) -> Effect | None:
-    n, p = float(counts.sum()), baseline.fit.proportions
+def _mix(p: FloatArray, size: float, counts: FloatArray) -> Effect | None:
+    n = float(counts.sum())
     if n == 0:
         return None
     share = counts / n
     seen = float(np.abs(share - p).sum() / 2)
-    per_call = 1 / n + 1 / baseline.fit.size
+    per_call = 1 / n + 1 / size
     noise = float(np.sqrt(2 / np.pi * p * (1 - p) * per_call).sum() / 2)
-    size = float(np.sqrt(max(seen**2 - noise**2, 0.0)))
+    moved = float(np.sqrt(max(seen**2 - noise**2, 0.0)))
     way = np.sign(share - p)
     error = float(np.sqrt(max((p @ way**2) - (p @ way) ** 2, 0.0) * per_call) / 2)
     return Effect(
         "topic mix",
-        size,
-        size,
-        max(size - Z * error, 0.0),
-        min(size + Z * error, 1.0),
+        moved,
+        moved,
+        max(moved - Z * error, 0.0),
+        min(moved + Z * error, 1.0),
         "total variation",
-        baseline.fit.size,
+        size,
         n,
         noise,
     )
@@ -131,14 +161,18 @@ def _shift(measure: str, unit: str, centred: FloatArray, n: float, size: float) 
     return Effect(measure, found, found, low, high, unit, size, n, float(np.sqrt(d * noise)))
 
 
-def _scalar(baseline: Baseline, detector: str, sums: FloatArray) -> Effect | None:
+def _scalar(baseline: Baseline, detector: str, sums: FloatArray, before: FloatArray | None) -> Effect | None:
     """Change of the typical value, or of the spread where that is what the detector saw."""
-    n, logs, squares = float(sums[0]), float(sums[3]), float(sums[4])
+    n, logs = float(sums[0]), float(sums[3])
     if n < 2:
         return None
     (mean, spread), size = baseline.fit.scales[detector].logs(), baseline.fit.scales[detector].n
-    current, current_spread = logs / n, float(np.sqrt(max(squares / n - (logs / n) ** 2, 1e-12)))
-    moved = np.abs(sums[1:3] - n * baseline.panel.tilts[detector].mean[0])
+    usual = baseline.panel.tilts[detector].mean[0]
+    if before is not None:
+        size, usual = float(before[0]), before[1:3] / before[0]
+        mean, spread = float(before[3]) / size, _spread(before)
+    current, current_spread = logs / n, _spread(sums)
+    moved = np.abs(sums[1:3] - n * usual)
     unit, what = baseline.unit(detector), detector.replace("_", " ")
     error = float(np.sqrt(current_spread**2 / n + spread**2 / size))
     made = _relative(f"typical {what}", current - mean, error, unit, size, n)
@@ -151,16 +185,20 @@ def _scalar(baseline: Baseline, detector: str, sums: FloatArray) -> Effect | Non
     return replace(wider, baseline=spread, current=current_spread) if wider.size > made.size else made
 
 
+def _spread(sums: FloatArray) -> float:
+    n, logs, squares = float(sums[0]), float(sums[3]), float(sums[4])
+    return float(np.sqrt(max(squares / n - (logs / n) ** 2, 1e-12)))
+
+
 def _relative(measure: str, change: float, error: float, unit: str, size: float, n: float) -> Effect:
     low, estimate, high = (float(np.expm1(change + Z * way * error)) for way in (-1, 0, 1))
     true = float(np.sqrt(max(estimate**2 - error**2, 0.0)))
     return Effect(measure, true, estimate, low, high, unit, size, n, error)
 
 
-def _rate(baseline: Baseline, detector: str, flagged: float, n: float) -> Effect | None:
+def _rate(known: Rate, detector: str, flagged: float, n: float) -> Effect | None:
     if n == 0:
         return None
-    known = baseline.panel.rates[detector]
     found = share_difference(known.flagged, known.size, round(flagged), round(n))
     error = float(np.sqrt(known.rate * (1 - known.rate) * (1 / n + 1 / known.size)))
     return Effect(

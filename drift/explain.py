@@ -75,7 +75,7 @@ def change_point(
     if isinstance(state, Memory):
         evidence = int(state.age[0, np.argmax(state.log_e[0])])
         after = max(after, now - evidence - EARLIER)
-    gains = _gains(baseline, layout, detector, state, history.sums.astype(np.float64))
+    gains = _gains(baseline, layout, detector, state, history.sums[:, : layout.width].astype(np.float64))
     ratios = np.cumsum(gains[::-1])[::-1]
     ratios[:-1][history.calls[:-1] < after] = -np.inf
     bucket = int(np.argmax(ratios))

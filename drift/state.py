@@ -99,7 +99,7 @@ class SegmentState:
 def start(judge: Judge) -> SegmentState:
     """State of a segment of which nothing was judged."""
     return SegmentState(
-        None, judge.baseline.panel.start(), History.start(judge.layout.width), Markers.of(judge.baseline), {}
+        None, judge.baseline.panel.start(), History.start(judge.layout.span), Markers.of(judge.baseline), {}
     )
 
 

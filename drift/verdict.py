@@ -75,7 +75,7 @@ def _step(config: Judge, state: SegmentState, pane: Pane) -> tuple[SegmentState,
     state = replace(
         state,
         detectors=detectors,
-        history=state.history.push(block.vector, state.calls, (pane.tick, pane.end)),
+        history=state.history.push(block.vectors, state.calls, (pane.tick, pane.end)),
         markers=state.markers.update(pane, state.calls),
         statistics={name: float(course[0, 0]) for name, course in courses.items()},
         calls=state.calls + block.n,

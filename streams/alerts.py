@@ -17,12 +17,14 @@ from drift.explain import MarkerEvent, Moved
 from drift.mix import Split
 from drift.pane import Texts
 from drift.phrases import Phrase, phrases
+from drift.slices import Sliced
 from drift.state import Judge
 from streams.measure import parts_of
 from streams.wording import (
     moment,
     since_when,
     spelled_out,
+    what_carries,
     what_drifted,
     what_explains,
     what_moved,
@@ -63,6 +65,7 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     marker: Json | None = None
     topics: list[Json] = []
     ngrams: list[Json] = []
+    slices: list[Json] = []
     examples: Json | None = None
     replay: str = ""
 
@@ -112,6 +115,7 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
         marker=None if marker is None else {k: v for k, v in marker.items() if k != "at_ms"},
         topics=topics,
         ngrams=_ngrams(turns),
+        slices=[_sliced(one) for one in alarm.slices],
         examples=_examples(judge, alarm) if alarm.state == "firing" else None,
         baseline=baseline.id,
         lens=baseline.pane.lens,
@@ -137,6 +141,8 @@ def _sentence(segment: str, alarm: Alarm, topics: list[Json], turns: Sequence[Ph
         clauses.append(turned)
     if alarm.split is not None:
         clauses.append(what_explains(alarm.split))
+    if carried := what_carries(alarm.slices):
+        clauses.append(carried)
     clauses.append(what_preceded(marker, vague=vague))
     return "; ".join(clauses) + "."
 
@@ -160,6 +166,27 @@ def _samples(found: Effect) -> Json:
 def _split(parts: Split) -> Json:
     fields = {"mix": parts.mix, "conditional": parts.conditional, "low": parts.low, "high": parts.high}
     return {name: _rounded(value) for name, value in fields.items()}
+
+
+def _sliced(one: Sliced) -> Json:
+    """One value of a field; ``against_all`` where the baseline holds too few calls of it to compare it with its own."""
+    made: Json = {
+        "field": one.field,
+        "value": one.value,
+        "calls": one.calls,
+        "share_before": _rounded(one.share_before),
+        "share_now": _rounded(one.share_now),
+        "contribution": _rounded(one.contribution),
+        "z": _rounded(one.z),
+        "p_adjusted": _rounded(one.p_adjusted),
+        "carries": one.carries,
+    }
+    if one.effect is not None:
+        found = _effect(one.effect)
+        made |= {"effect": found["difference"]} | {
+            name: found[name] for name in ("low", "high", "unit", "baseline", "current") if name in found
+        }
+    return made | ({} if one.alone else {"against_all": True}) | ({"sampled": True} if one.sampled else {})
 
 
 def _turns(judge: Judge, alarm: Alarm) -> tuple[Phrase, ...]:

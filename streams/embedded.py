@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from drift import baseline as baselines
 from drift import verdict
 from drift.baseline import Baseline
 from drift.block import sizes
 from drift.budget import Budget
+from drift.call import Slice
 from drift.errors import BaselineRefusedError
 from drift.lens import Lens
 from drift.pane import Pane
@@ -24,6 +23,7 @@ from streams.gate import Gate
 from streams.measure import Meter, segment_of
 from streams.observe import EVER, Clock, Observer
 from streams.records import Record
+from streams.slices import admit, measured
 
 FIRST = 3000
 """Calls that become a baseline where none is given."""
@@ -41,7 +41,8 @@ Progress = Callable[[str, float], None]
 class Options:
     """How to judge: see ``Settings`` for their meaning to an operator; ``replay`` is the command that alerts carry.
 
-    With ``first`` None no segment takes a baseline of its own: calls of those without one are only counted.
+    With ``first`` None no segment takes a baseline of its own: calls of those without one are only counted. ``slices``
+    are declared fields of baselines that are taken; a given baseline has its own.
     """
 
     budget: Budget
@@ -50,6 +51,7 @@ class Options:
     tolerances: Mapping[str, float] = field(default_factory=lambda: TOLERANCES)
     clear_after: int = CLEAR_AFTER
     segments: int = SEGMENTS
+    slices: tuple[str, ...] = ()
     force: bool = False
     replay: str = ""
 
@@ -80,9 +82,11 @@ class Segment:
         return any(one.answer != "not_enough_data" for one in self.verdicts)
 
 
-def measured_panes(meter: Meter, lens: Lens, records: Sequence[Record], clock: Clock, size: int) -> list[Pane]:
+def measured_panes(
+    meter: Meter, lens: Lens, records: Sequence[Record], clock: Clock, size: int, slices: tuple[Slice, ...] = ()
+) -> list[Pane]:
     """Panes of calls that are all in time, each tick complete."""
-    observer = Observer(meter, lambda segment: lens, clock, sample=size)
+    observer = Observer(meter, lambda segment: lens, clock, sample=size, slices_of=lambda segment: slices)
     for low in range(0, len(records), 1000):
         observer.add(records[low : low + 1000])
     return observer.finish()
@@ -107,9 +111,15 @@ def build_baseline(
     clock: Clock | None = None,
     force: bool = False,
     facts: Mapping[str, Any] | None = None,
+    slices: Sequence[str] = (),
     progress: Progress = lambda what, done: None,
 ) -> Baseline:
     """Baseline of calls of one segment, by a lens of their own unless another is given.
+
+    Parameters
+    ----------
+    slices
+        Declared fields, at most three; the values that most of these calls hold are admitted.
 
     Raises
     ------
@@ -119,12 +129,14 @@ def build_baseline(
     count = max(len(records), 1)
     if lens is None:
         lens = meter.fit_lens(records, progress=lambda done: progress("embedding", done / count))
-    panes = measured_panes(meter, lens, records, clock or Clock(), baselines.REFERENCE)
+    declared = admit(records, slices)
+    panes = measured_panes(meter, lens, records, clock or Clock(), baselines.REFERENCE, declared)
+    admitted = [{"field": one.field, "values": one.values} for one in declared]
     return baselines.build(
         lens,
         panes,
         sizes(panes),
-        facts=facts,
+        facts={**(facts or {}), **({"slices": admitted} if declared else {})},
         force=force,
         progress=lambda done: progress("calibrating", done),
     )
@@ -165,7 +177,7 @@ class Watch:
         self.counts: Counter[str] = Counter()
         self._meter, self._options, self._known = meter, options, dict(known or {})
         self._warn, self._progress = warn, progress
-        self._observer = Observer(meter, self._lens, options.clock)
+        self._observer = Observer(meter, self._lens, options.clock, slices_of=self._slices)
         self._gate = Gate()
 
     def feed(self, records: Sequence[Record]) -> tuple[list[Alert], list[Record]]:
@@ -184,7 +196,7 @@ class Watch:
             elif segment.judge:
                 ready.append(record)
             elif not segment.refused:
-                segment.waiting.append(msgspec.structs.replace(record, context=(), attributes={}))  # never measured
+                segment.waiting.append(measured(record, self._options.slices))
         self.counts["calls"] += len(records) - len(late)
         self.counts["late"] += len(late)
         self._observer.add(ready)
@@ -204,9 +216,15 @@ class Watch:
         return alerts
 
     def _lens(self, segment: str) -> Lens:
+        return self._baseline(segment).lens
+
+    def _slices(self, segment: str) -> tuple[Slice, ...]:
+        return self._baseline(segment).slices
+
+    def _baseline(self, segment: str) -> Baseline:
         judge = self.segments[segment].judge
         assert judge is not None
-        return judge.baseline.lens
+        return judge.baseline
 
     def _segment(self, name: str) -> Segment | None:
         """The segment of this name, None for one that is not judged."""
@@ -256,7 +274,13 @@ class Watch:
         facts = {"first": len(first)}
         try:
             made = build_baseline(
-                self._meter, first, clock=options.clock, force=options.force, facts=facts, progress=self._progress
+                self._meter,
+                first,
+                clock=options.clock,
+                force=options.force,
+                facts=facts,
+                slices=options.slices,
+                progress=self._progress,
             )
         except BaselineRefusedError as refused:
             segment.refused = str(refused)

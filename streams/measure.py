@@ -14,7 +14,7 @@ import numpy.typing as npt
 import xxhash
 
 from drift.bins import to_bins
-from drift.call import FLAGS, MARKERS, ROW, SERIES, Rows
+from drift.call import FLAGS, MARKERS, ROW, SERIES, Rows, Slice
 from drift.lens import Lens, fit
 from drift.pane import Texts
 from models.base import Embedder
@@ -22,6 +22,7 @@ from models.cache import GridEmbedder
 from models.ngrams import FORMAT_VIEW, trigram_view
 from streams.default_lens import default_lens
 from streams.records import Record
+from streams.slices import coded
 
 EXCERPT = 400
 """Characters of input and output that travel with a sampled call."""
@@ -131,8 +132,8 @@ class Meter:
         both = self._grid.measure([record.input for record in records] + outputs)
         return Vectors(both[: len(records)], both[len(records) :], trigram_view(outputs))
 
-    def measure(self, lens: Lens, records: Sequence[Record]) -> Measured:
-        """Rows of these calls, seen through a lens."""
+    def measure(self, lens: Lens, records: Sequence[Record], slices: Sequence[Slice] = ()) -> Measured:
+        """Rows of these calls, seen through a lens, with the values of the declared fields."""
         vectors = self.vectors(records)
         rows = np.zeros(len(records), ROW)
         rows["topic"], rows["band"], rows["features"] = lens.see(vectors.inputs, vectors.outputs, vectors.formats)
@@ -148,6 +149,7 @@ class Meter:
             "user": [code if name else 0 for name, code in zip(users, digests(users, self._salt), strict=True)],
             "asked": digests([r.input for r in records], self._salt),
             "markers": labels[:, 1:],
+            "slices": coded(records, slices),
             "answered": answered,
             "bins": _bins(records, answered),
             "flags": _flags(records, answered),

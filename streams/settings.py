@@ -15,6 +15,7 @@ from drift.errors import SettingsError
 from drift.state import CLEAR_AFTER, TOLERANCES
 from streams.embedded import FIRST, SEGMENTS
 from streams.observe import LATENESS_MS, TICK_MS, Clock
+from streams.slices import check as check_slices
 
 PREFIX = "DRIFTLINE_"
 
@@ -45,6 +46,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Calls back inside tolerance after which an alarm ends.
     tolerances
         Drift of each detector that is too small to matter.
+    slices
+        Up to three fields of calls, such as ``region`` or ``attributes.tier``, of which an alarm says whether one value
+        carries the drift. A baseline keeps the fields it was built with, and the names of their eight commonest values.
     texts
         ``full``: excerpts of sampled calls travel with panes and alerts; ``none``: no text leaves the process.
     salt
@@ -64,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     segments: Annotated[int, msgspec.Meta(ge=1)] = SEGMENTS
     clear_after: Annotated[int, msgspec.Meta(ge=100, le=5000)] = CLEAR_AFTER
     tolerances: dict[str, Annotated[float, msgspec.Meta(ge=0)]] = {}
+    slices: tuple[str, ...] = ()
     texts: Literal["full", "none"] = "full"
     salt: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
 
@@ -123,7 +128,9 @@ def _read(file: str) -> dict[str, Any]:
 
 
 def _from_environment(name: str, text: str) -> Any:
-    """Text as it is, except where a table is wanted: that is YAML, such as ``{topics: 0.05}``."""
+    """Text as it is, except where more is wanted: a table is YAML such as ``{topics: 0.05}``, a list has commas."""
+    if name == "slices":
+        return [part.strip() for part in text.strip("[] ").split(",") if part.strip()]
     if name != "tolerances":
         return text
     try:
@@ -147,5 +154,6 @@ def _checked(values: dict[str, Any]) -> Settings:
         raise SettingsError(
             f"tolerances: unknown detector {', '.join(sorted(strange))}; known: {', '.join(TOLERANCES)}"
         )
+    check_slices(settings.slices)
     settings.budget  # noqa: B018  # a budget that cannot be read must fail now, not at the first verdict
     return settings

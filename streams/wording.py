@@ -9,6 +9,7 @@ from drift.effects import Effect
 from drift.explain import ChangePoint
 from drift.mix import Split
 from drift.phrases import Phrase
+from drift.slices import Sliced
 
 MOSTLY = 0.8
 """Share of a change from which one cause is said to account for it."""
@@ -151,6 +152,27 @@ def what_explains(parts: Split) -> str:
     if parts.share <= 1 - MOSTLY:
         return "the questions are much the same"
     return f"other questions account for {percent(parts.share)} of it, the rest is in the answers"
+
+
+def what_carries(slices: Sequence[Sliced]) -> str:
+    """The value that carries a drift, and what is left of it elsewhere; empty where none does."""
+    one = max((one for one in slices if one.carries), key=lambda one: (not one.sampled, one.z), default=None)
+    if one is None or one.effect is None or one.elsewhere is None:
+        return ""
+    rest = one.elsewhere
+    none = rest.low <= 0 <= rest.high
+    field = MARKER.get(one.field, one.field).removeprefix("the ")
+    told = f"{'only' if none else 'mostly'} {field} {one.value}: {_change(one.effect)} there"
+    told += ", none elsewhere" if none else f", {_change(rest)} elsewhere"
+    return f"{told} (by {one.calls} sampled calls of it)" if one.sampled else told
+
+
+def _change(found: Effect) -> str:
+    if found.baseline is None or found.current is None:
+        return f"by {figure(found.size)} {found.unit}"
+    if found.unit == "points":
+        return f"{percent(found.baseline)} → {percent(found.current)}"
+    return f"{figure(found.baseline)} → {figure(found.current)} {found.unit}"
 
 
 def what_preceded(marker: Mapping[str, object] | None, *, vague: bool) -> str:

@@ -89,6 +89,7 @@ def watch(
         tolerances=settings.all_tolerances,
         clear_after=settings.clear_after,
         segments=settings.segments,
+        slices=settings.slices,
         force=force,
         replay="" if source == "-" else _replay(source, names, known, first, force, reading, settings),
     )
@@ -96,6 +97,7 @@ def watch(
     watched = Watch(meter, options, known, warn=screen.say, progress=screen.step)
     reader = Reader(source, reading, out)
     greeting = "" if known else f"no baseline given: each segment takes its first {first:,} calls as its own"
+    say(out, *_undeclared(known, settings.slices), style="yellow")
     ended: BaseException | None
     try:
         with DeadLetters(reading.dead_letters, warn=screen.say) as late:  # the reader's may be in use by its thread
@@ -124,6 +126,16 @@ def _known(names: Sequence[str], settings: Settings, meter: Meter) -> dict[str, 
             raise SettingsError(f"--baseline {name} is of segment {segment}, like one before it: give one of them")
         found[segment] = one
     return found
+
+
+def _undeclared(known: Mapping[str, Baseline], fields: Sequence[str]) -> Iterator[str]:
+    """Sentences about given baselines that do not know a declared field."""
+    for name, one in known.items():
+        if missing := [field for field in fields if field not in {kept.field for kept in one.slices}]:
+            yield (
+                f"{name}: baseline {one.id} was built without --slice {', '.join(missing)}; "
+                "build it again with it to hear which values carry a drift"
+            )
 
 
 def _replay(
