@@ -31,8 +31,11 @@ OTHER = "other"
 LEAST_BEFORE = 100
 """Calls of the baseline from which a value is compared with its own past; with fewer, with all of the baseline."""
 
-LEAST_NOW, LEAST_SAMPLED = 30, 20
-"""Calls since the change, on either side, from which a value is looked at: of all, and of the sampled ones."""
+LEAST_NOW = 10
+"""Calls since the change, on either side, from which a value is looked at."""
+
+WITHIN = 30
+"""Sampled calls, less one for each value, from which their spread along a shift is known."""
 
 SIGNIFICANT = 0.05
 
@@ -165,7 +168,7 @@ def _frequent(codes: npt.NDArray[np.uint64], names: Mapping[int, str]) -> list[i
     ranked = sorted(
         (-int(n), names.get(int(code), ""), int(code)) for code, n in zip(seen, counts, strict=True) if code
     )
-    return [code for n, _, code in ranked[:VALUES] if -n >= LEAST_SAMPLED]
+    return [code for n, _, code in ranked[:VALUES] if -n >= LEAST_NOW]
 
 
 def _all(config: Judge, rows: Rows) -> FloatArray:
@@ -205,7 +208,6 @@ def _value(config: Judge, shift: Shift, field: Field, k: int, spread: float) -> 
     # Where the baseline holds too few calls of one side, that side is compared with all of them.
     own = [place if past[place, layout.calls] >= LEAST_BEFORE else 2 for place in (0, 1)]
     effects = [effect(config.baseline, layout, shift.detector, now[place], past[own[place]]) for place in (0, 1)]
-    least = LEAST_SAMPLED if field.sampled else LEAST_NOW
     return Sliced(
         field.name,
         field.values[k],
@@ -216,7 +218,7 @@ def _value(config: Judge, shift: Shift, field: Field, k: int, spread: float) -> 
         effects[1],
         own[0] == 0,
         _contribution(shift, before, after),
-        _against_rest(before, after, own) if min(after.n[0], after.n[1]) >= least else float("nan"),
+        _against_rest(before, after, own) if min(after.n[0], after.n[1]) >= LEAST_NOW else float("nan"),
         1.0,
         carries=False,
         sampled=field.sampled,
@@ -234,7 +236,7 @@ def _within(along: FloatArray, labels: npt.NDArray[np.int64]) -> float:
     known = ~np.isnan(along)
     values, seen = along[known], labels[known]
     groups = np.unique(seen)
-    if len(values) < LEAST_NOW + len(groups):
+    if len(values) < WITHIN + len(groups):
         return 0.0
     squares = sum(float(((values[seen == one] - values[seen == one].mean()) ** 2).sum()) for one in groups)
     return squares / (len(values) - len(groups))
@@ -253,7 +255,8 @@ def _against_rest(before: Means, now: Means, own: Sequence[int]) -> float:
     """Standard deviations by which a value's calls have moved farther along the whole shift than all others."""
     moved = [now.mean[place] - before.mean[own[place]] for place in (0, 1)]
     error = sum(
-        now.variance[place] / now.n[place] + before.variance[own[place]] / max(before.n[own[place]], 1.0)
+        max(now.variance[place], before.variance[2]) / now.n[place]  # few calls may look more alike than they are
+        + before.variance[own[place]] / max(before.n[own[place]], 1.0)
         for place in (0, 1)
     )
     way = -1.0 if now.mean[2] < before.mean[2] else 1.0

@@ -46,14 +46,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Calls back inside tolerance after which an alarm ends.
     tolerances
         Drift of each detector that is too small to matter.
-    slices
-        Up to three fields of calls, such as ``region`` or ``attributes.tier``, of which an alarm says whether one value
-        carries the drift. A baseline keeps the fields it was built with, and the names of their eight commonest values.
     texts
         ``full``: excerpts of sampled calls travel with panes and alerts; ``none``: no text leaves the process.
     salt
         Seeds the hashes of users and texts that panes and baselines hold. With 0, the default, whoever reads them can
         tell whether a user or text that they know is among them: that is no protection; a secret number is.
+    slices
+        Up to three fields of calls, such as ``region`` or ``attributes.tier``, of which an alarm says whether one value
+        carries the drift. A baseline keeps the fields it was built with, and the names of their eight commonest values,
+        unsalted: declare ``user_id`` only where alerts may name users.
     """
 
     one_false_alarm_every: str = "200000 calls"
@@ -68,9 +69,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     segments: Annotated[int, msgspec.Meta(ge=1)] = SEGMENTS
     clear_after: Annotated[int, msgspec.Meta(ge=100, le=5000)] = CLEAR_AFTER
     tolerances: dict[str, Annotated[float, msgspec.Meta(ge=0)]] = {}
-    slices: tuple[str, ...] = ()
     texts: Literal["full", "none"] = "full"
     salt: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
+    slices: tuple[str, ...] = ()
 
     @property
     def budget(self) -> Budget:

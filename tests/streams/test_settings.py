@@ -58,10 +58,25 @@ def test_every_setting_can_come_from_the_environment():
         "tolerances": "{topics: 0.1}",
         "texts": "none",
         "salt": "7",
+        "slices": "region, attributes.tier",
     }
     settings = load(None, {}, {f"DRIFTLINE_{name.upper()}": text for name, text in given.items()})
     assert settings == Settings(
-        "30d", "123", "wordllama", "cpu", 8, True, 5.0, 0.0, 400, 20, 200, {"topics": 0.1}, "none", 7
+        "30d",
+        "123",
+        "wordllama",
+        "cpu",
+        8,
+        True,
+        5.0,
+        0.0,
+        400,
+        20,
+        200,
+        {"topics": 0.1},
+        "none",
+        7,
+        ("region", "attributes.tier"),
     )
     assert given.keys() == set(Settings.__struct_fields__)
 
