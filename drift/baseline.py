@@ -16,10 +16,10 @@ from drift import codec
 from drift import pane as panes
 from drift.budget import Budget
 from drift.calibration import FEWEST, Calibration, Records, calibrate, promised
-from drift.call import SERIES, Rows, Slice
+from drift.call import SCORES, SERIES, Declared, Rows, Slice
 from drift.detectors.rate import Rate
 from drift.errors import BaselineRefusedError, CorruptError
-from drift.fit import Features, Fit, fit, flag_counts
+from drift.fit import Features, Fit, fit, rate_counts
 from drift.frame import Frame, IntArray, frame
 from drift.lens import ARRAYS, Lens
 from drift.lens import check as check_lens
@@ -60,7 +60,8 @@ class Baseline:
     answers
         A fair sample of its answers, cut short.
     facts
-        Where it came from: source, warnings, whether it was forced; its declared ``slices``, their field and values.
+        Where it came from: source, warnings, whether it was forced; its declared ``slices``, their field and values,
+        and the names of its ``scores``.
     """
 
     lens: Lens
@@ -85,9 +86,20 @@ class Baseline:
         return xxhash.xxh3_64_hexdigest(encode(self))
 
     @cached_property
+    def declared(self) -> Declared:
+        """Declared fields with the values of each whose sums are kept, and the names of scores."""
+        slices = tuple(Slice(one["field"], tuple(one["values"])) for one in self.facts.get("slices", ()))
+        return Declared(slices, tuple(self.facts.get("scores", ())))
+
+    @property
     def slices(self) -> tuple[Slice, ...]:
         """Declared fields and the values of each whose sums are kept."""
-        return tuple(Slice(one["field"], tuple(one["values"])) for one in self.facts.get("slices", ()))
+        return self.declared.slices
+
+    def title(self, detector: str) -> str:
+        """A detector's name for people and programs: a score has its own."""
+        names = dict(zip(SCORES, self.declared.scores, strict=False))
+        return f"score {names[detector]}" if detector in names else detector.replace("_", " ")
 
     @cached_property
     def features(self) -> Features:
@@ -102,8 +114,7 @@ class Baseline:
     @cached_property
     def panel(self) -> Panel:
         """Its detectors."""
-        n = len(self.features.topic)
-        rates = {name: Rate(flagged, n) for name, flagged in flag_counts(self.features).items()}
+        rates = {name: Rate(*counts) for name, counts in rate_counts(self.features, self.fit.scales).items()}
         return Panel.of(self.frame, [self.fit], rates)
 
     @property

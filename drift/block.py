@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from drift.baseline import Baseline
-from drift.bins import LOGS, MISSING
-from drift.call import FLAGS
+from drift.bins import MISSING
+from drift.call import FEEDBACK, FLAGS
 from drift.detectors.memory import FloatArray
+from drift.fit import THUMBS_DOWN, feedback, measured
 from drift.pane import Pane, merge
 from drift.panel import Feed, Mask
 from drift.parts import parts
@@ -59,9 +60,10 @@ class Layout:
     inputs: slice
     answers: slice
     compared: int
-    scalars: Mapping[str, slice]  # n, two Legendre polynomials, log and its square
+    scalars: Mapping[str, slice]  # n, two Legendre polynomials, log (of scores thousandths) and its square
     flags: Mapping[str, int]
     calls: int
+    rated: int  # calls with feedback; that of all calls where the baseline has none
     width: int
     values: tuple[int, ...] = ()
 
@@ -69,6 +71,13 @@ class Layout:
     def span(self) -> int:
         """Width of the whole and its slices."""
         return self.width * (1 + len(self.values))
+
+    def raised(self, baseline: Baseline, detector: str, sums: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Flagged calls and all that might be, in sums ``(..., width)``, for a detector of a rate."""
+        if detector in self.scalars:
+            place = sums[..., self.scalars[detector]]
+            return baseline.fit.scales[detector].raised(place), place[..., 0]
+        return sums[..., self.flags[detector]], sums[..., self.rated if detector == THUMBS_DOWN else self.calls]
 
     @classmethod
     def of(cls, baseline: Baseline) -> Layout:
@@ -86,7 +95,11 @@ class Layout:
         scalars = {name: take(5) for name in baseline.fit.scales}
         flags = {name: take(1).start for name in FLAGS}
         values = tuple(code for one in baseline.slices for code in one.codes.values())
-        return cls(topics, inputs, answers, compared, scalars, flags, take(1).start, at, values)
+        calls = take(1).start
+        rated = calls
+        if THUMBS_DOWN in baseline.panel.rates:
+            flags[THUMBS_DOWN], rated = take(1).start, take(1).start
+        return cls(topics, inputs, answers, compared, scalars, flags, calls, rated, at, values)
 
 
 class Block:
@@ -108,9 +121,11 @@ class Block:
         made[layout.answers], made[layout.compared] = self._compared(self.grown)
         for name, place in layout.scalars.items():
             made[place] = self._scalars[name]
-        for name, at in layout.flags.items():
-            made[at] = self.cells["flags"][:, FLAGS.index(name)].sum()
+        for position, name in enumerate(FLAGS):
+            made[layout.flags[name]] = self.cells["flags"][:, position].sum()
         made[layout.calls] = self.n
+        if THUMBS_DOWN in layout.flags:
+            made[layout.flags[THUMBS_DOWN]], made[layout.rated] = self._feedback
         return made
 
     @property
@@ -130,7 +145,15 @@ class Block:
     def feed(self) -> Feed:
         """The block for the detectors."""
         scalars = {name: (values[None, None, 1:3], np.array([[values[0]]])) for name, values in self._scalars.items()}
-        flags = {name: (int(self.cells["flags"][:, i].sum()), self.n) for i, name in enumerate(FLAGS)}
+        flags: dict[str, tuple[float, float]] = {
+            name: (float(self.cells["flags"][:, i].sum()), float(self.n)) for i, name in enumerate(FLAGS)
+        }
+        flags |= {
+            name: (float(scale.raised(self._scalars[name])), float(self._scalars[name][0]))
+            for name, scale in self.baseline.fit.scales.items()
+            if scale.verdict is not None
+        }
+        flags[THUMBS_DOWN] = self._feedback
         return Feed(
             np.array([[float(self.n)]]),
             np.array([[self.weight]]),
@@ -176,10 +199,17 @@ class Block:
         return answers - expected - inputs @ learnt.slope, float(n.sum())
 
     @cached_property
+    def _feedback(self) -> tuple[float, float]:
+        """Calls rated down, and all that are rated."""
+        here = self.counts[self.counts["series"] == FEEDBACK]
+        down, rated = feedback(here["bin"])
+        return float(here["n"][down].sum()), float(here["n"][rated].sum())
+
+    @cached_property
     def _scalars(self) -> dict[str, FloatArray]:
         made = {}
         for name, scale in self.baseline.fit.scales.items():
             here = self.counts[(self.counts["series"] == scale.series) & (self.counts["bin"] != MISSING)]
-            n, logs = here["n"].astype(np.float64), LOGS[here["bin"]]
-            made[name] = np.array([n.sum(), *(n @ scale.basis(here["bin"])), n @ logs, n @ (logs * logs)])
+            n, values = here["n"].astype(np.float64), measured(scale.series, here["bin"])
+            made[name] = np.array([n.sum(), *(n @ scale.basis(here["bin"])), n @ values, n @ (values * values)])
         return made

@@ -17,7 +17,14 @@ DIMENSIONS = 64
 """Coordinates that a lens keeps of each view."""
 
 VIEWS = ("input", "output", "format")
-SERIES = ("input_chars", "output_chars", "input_tokens", "output_tokens", "latency_ms", "ttft_ms", "cost_musd")
+SCORES = ("score_1", "score_2", "score_3")
+"""Series of eval scores; a baseline says which names they have."""
+
+SERIES = (
+    *("input_chars", "output_chars", "input_tokens", "output_tokens", "latency_ms", "ttft_ms", "cost_musd"),
+    *SCORES,
+    "feedback",
+)
 FLAGS = ("error", "truncated", "empty_output")
 MARKERS = ("model", "served_model", "fingerprint", "prompt_version", "app_version", "region")
 
@@ -66,6 +73,17 @@ class Slice:
         return {value: xxhash.xxh3_64_intdigest(text) or 1 for value, text in texts.items()}
 
 
+@dataclass(frozen=True)
+class Declared:
+    """What a baseline wants measured of its calls: declared fields, and the names of ``SCORES``."""
+
+    slices: tuple[Slice, ...] = ()
+    scores: tuple[str, ...] = ()
+
+
+NOTHING = Declared()
+
 OUTPUT_CHARS = SERIES.index("output_chars")
+FEEDBACK = SERIES.index("feedback")
 LENGTH_GRID = 1 << 10
 """Log lengths are whole numbers of 1/1024 before they are summed."""

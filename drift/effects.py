@@ -7,12 +7,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from drift.baseline import Baseline
+from drift.bins import THOUSAND, score_values
 from drift.block import Layout
 from drift.detectors.memory import FloatArray
 from drift.detectors.rate import Rate
 from drift.distances.share_difference import share_difference
+from drift.fit import THUMBS_DOWN
 
 Z = 1.96
+
+SCORE = "score"
+"""The unit of a score: its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,8 @@ class Effect:
         Calls on both sides.
     noise
         The size that no drift at all would show at this number of calls.
+    scale
+        What of the difference as people read it is one unit of the tolerance.
     """
 
     measure: str
@@ -46,11 +53,12 @@ class Effect:
     noise: float
     baseline: float | None = None
     current: float | None = None
+    scale: float = 1.0
 
     @property
     def surely(self) -> float:
-        """The smallest size that the interval admits."""
-        return 0.0 if self.low <= 0 <= self.high else min(abs(self.low), abs(self.high))
+        """The smallest size that the interval admits, in units of the tolerance."""
+        return 0.0 if self.low <= 0 <= self.high else min(abs(self.low), abs(self.high)) / self.scale
 
 
 def effect(
@@ -79,11 +87,13 @@ def effect(
             mean = before[place] / size
         return _shift(*_SHIFTS[detector], sums[place] - n * mean, n, size)
     if detector in layout.scalars:
-        place = layout.scalars[detector]
-        return _scalar(baseline, detector, sums[place], None if before is None else before[place])
-    at, calls = layout.flags[detector], layout.calls
-    known = baseline.panel.rates[detector] if before is None else Rate(round(before[at]), round(before[calls]))
-    return _rate(known, detector, sums[at], sums[calls])
+        place, made = layout.scalars[detector], _score if baseline.fit.scales[detector].plain else _scalar
+        return made(baseline, detector, sums[place], None if before is None else before[place])
+    flagged, n = (float(part) for part in layout.raised(baseline, detector, sums))
+    known = baseline.panel.rates[detector]
+    if before is not None:
+        known = Rate(*(round(float(part)) for part in layout.raised(baseline, detector, before)))
+    return _rate(known, detector, flagged, n)
 
 
 _SHIFTS = {
@@ -96,9 +106,11 @@ def _asked(layout: Layout, detector: str, sums: FloatArray) -> float:
     """Calls that have a say in what a detector sees."""
     if detector in ("topics", "inputs"):
         return float(sums[layout.topics].sum())
+    if detector == "answers":
+        return float(sums[layout.compared])
     if detector in layout.scalars:
         return float(sums[layout.scalars[detector]][0])
-    return float(sums[layout.compared if detector == "answers" else layout.calls])
+    return float(sums[layout.rated if detector == THUMBS_DOWN else layout.calls])
 
 
 def direction(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray) -> FloatArray:
@@ -166,7 +178,7 @@ def _scalar(baseline: Baseline, detector: str, sums: FloatArray, before: FloatAr
     n, logs = float(sums[0]), float(sums[3])
     if n < 2:
         return None
-    (mean, spread), size = baseline.fit.scales[detector].logs(), baseline.fit.scales[detector].n
+    (mean, spread), size = baseline.fit.scales[detector].moments(), baseline.fit.scales[detector].n
     usual = baseline.panel.tilts[detector].mean[0]
     if before is not None:
         size, usual = float(before[0]), before[1:3] / before[0]
@@ -183,6 +195,40 @@ def _scalar(baseline: Baseline, detector: str, sums: FloatArray, before: FloatAr
     ratio, error = current_spread / max(spread, 1e-6), float(np.sqrt(0.5 / n + 0.5 / size))
     wider = _relative(f"spread of {what}", float(np.log(ratio)), error, f"log {unit}", size, n)
     return replace(wider, baseline=spread, current=current_spread) if wider.size > made.size else made
+
+
+def _score(baseline: Baseline, detector: str, sums: FloatArray, before: FloatArray | None) -> Effect | None:
+    """Difference of the mean of a score, in its own units; its size is in the baseline's standard deviations."""
+    n = float(sums[0])
+    if n < 2:
+        return None
+    scale = baseline.fit.scales[detector]
+    (mean, spread), size = scale.moments(), scale.n
+    values = score_values(scale.bins)
+    unit = max(spread, LEAST_SPREAD * max(float(values.max() - values.min()), THOUSAND if scale.verdict else 0.0))
+    if before is not None:
+        mean, spread, size = float(before[3] / before[0]), _spread(before), float(before[0])
+    current = float(sums[3] / n)
+    error = float(np.sqrt(max(_spread(sums), unit) ** 2 / n + max(spread, unit) ** 2 / size))
+    low, estimate, high = ((current - mean + Z * way * error) / THOUSAND for way in (-1, 0, 1))
+    return Effect(
+        baseline.title(detector),
+        float(np.sqrt(max((current - mean) ** 2 - error**2, 0.0))) / unit,
+        estimate,
+        low,
+        high,
+        SCORE,
+        size,
+        n,
+        error / unit,
+        mean / THOUSAND,
+        current / THOUSAND,
+        scale=unit / THOUSAND,
+    )
+
+
+LEAST_SPREAD = 0.1
+"""Of a score's range: a spread smaller than this counts as this, lest a score that never varied had no tolerance."""
 
 
 def _spread(sums: FloatArray) -> float:

@@ -99,7 +99,7 @@ def _gains(
     """Log likelihood ratio of each row of sums for the change that the detector saw: its bets, for topics unshrunk."""
     panel = baseline.panel
     if not isinstance(state, Memory):
-        rate, flagged, n = panel.rates[detector].rate, sums[:, layout.flags[detector]], sums[:, layout.calls]
+        rate, (flagged, n) = panel.rates[detector].rate, layout.raised(baseline, detector, sums)
         now = min(rate * float(RATIOS[np.argmax(state)]), 0.999)
         return np.asarray(flagged * np.log(now / rate) + (n - flagged) * np.log((1 - now) / (1 - rate)))
     best = int(np.argmax(state.log_e[0]))

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from drift.baseline import Baseline
-from drift.bins import LOGS, MISSING
-from drift.call import FLAGS, Rows
+from drift.bins import MISSING
+from drift.call import FEEDBACK, FLAGS, Rows
 from drift.detectors.memory import FloatArray
+from drift.fit import THUMBS_DOWN, feedback, measured
 from drift.pane import Table, sliced
 
 if TYPE_CHECKING:
@@ -45,11 +46,15 @@ def parts(
     _answered(baseline, layout, cells, of_cell, made, grown)
     for name, scale in baseline.fit.scales.items():
         here = (counts["series"] == scale.series) & (counts["bin"] != MISSING)
-        bins, n, logs = counts["bin"][here], counts["n"][here].astype(np.float64), LOGS[counts["bin"][here]]
-        values = np.concatenate([np.ones((len(bins), 1)), scale.basis(bins), np.stack([logs, logs * logs], 1)], axis=1)
-        np.add.at(made[:, layout.scalars[name]], of_count[here], values * n[:, None])
-    for name, at in layout.flags.items():
-        np.add.at(made[:, at], of_cell, cells["flags"][:, FLAGS.index(name)])
+        bins, n, values = counts["bin"][here], counts["n"][here], measured(scale.series, counts["bin"][here])
+        each = np.column_stack([np.ones(len(bins)), scale.basis(bins), values, values * values])
+        np.add.at(made[:, layout.scalars[name]], of_count[here], each * n[:, None])
+    for position, name in enumerate(FLAGS):
+        np.add.at(made[:, layout.flags[name]], of_cell, cells["flags"][:, position])
+    if THUMBS_DOWN in layout.flags:
+        for at, ours in zip((layout.flags[THUMBS_DOWN], layout.rated), feedback(counts["bin"]), strict=True):
+            here = ours & (counts["series"] == FEEDBACK)
+            np.add.at(made[:, at], of_count[here], counts["n"][here])
     np.add.at(made[:, layout.calls], of_cell, cells["n"])
     return made
 

@@ -89,7 +89,7 @@ def projections(baseline: Baseline, shift: Shift, rows: Rows) -> FloatArray:
     return np.full(len(rows), np.nan)
 
 
-def means(layout: Layout, shift: Shift, sums: FloatArray, variance: float) -> Means:
+def means(baseline: Baseline, layout: Layout, shift: Shift, sums: FloatArray, variance: float) -> Means:
     """The drift's own statistic in each row of sums ``(k, width)``; vectors have the variance given."""
     detector = shift.detector
     if detector == "topics":
@@ -98,14 +98,14 @@ def means(layout: Layout, shift: Shift, sums: FloatArray, variance: float) -> Me
     if detector in ("inputs", "answers"):
         inputs = detector == "inputs"
         n = sums[:, layout.topics].sum(axis=1) if inputs else sums[:, layout.compared]
-        total = sums[:, layout.inputs if inputs else layout.answers] @ shift.way
-        return Means(n, total / np.maximum(n, 1.0), np.full(len(n), variance))
+        along = sums[:, layout.inputs if inputs else layout.answers] @ shift.way
+        return Means(n, along / np.maximum(n, 1.0), np.full(len(n), variance))
     if detector in layout.scalars:
-        n, _, second, logs, squares = sums[:, layout.scalars[detector]].T
+        n, _, second, total, squares = sums[:, layout.scalars[detector]].T
         if shift.found.measure.startswith("spread"):  # the second polynomial of the rank has variance one
             return Means(n, second / np.maximum(n, 1.0), np.ones(len(n)))
-        return _moments(n, logs, squares)
-    n, flagged = sums[:, layout.calls], sums[:, layout.flags[detector]]
+        return _moments(n, total, squares)
+    flagged, n = layout.raised(baseline, detector, sums)
     rate = (flagged + 0.5) / (n + 1)
     return Means(n, flagged / np.maximum(n, 1.0), rate * (1 - rate))
 

@@ -204,7 +204,10 @@ def _value(config: Judge, shift: Shift, field: Field, k: int, spread: float) -> 
     """What the calls of one value say; ``spread`` is the variance of a call along a shift of vectors."""
     layout = config.layout
     past, now = (_against(side, k) for side in (field.before, field.now))
-    before, after = means(layout, shift, past, shift.variance), means(layout, shift, now, spread)
+    before, after = (
+        means(config.baseline, layout, shift, side, variance)
+        for side, variance in ((past, shift.variance), (now, spread))
+    )
     # Where the baseline holds too few calls of one side, that side is compared with all of them.
     own = [place if past[place, layout.calls] >= LEAST_BEFORE else 2 for place in (0, 1)]
     effects = [effect(config.baseline, layout, shift.detector, now[place], past[own[place]]) for place in (0, 1)]

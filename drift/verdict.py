@@ -169,7 +169,8 @@ def verdicts(config: Judge, state: SegmentState) -> tuple[Verdict, ...]:
     made = []
     for kind in dict.fromkeys(KINDS.values()):
         names = [name for name in config.baseline.panel.names if KINDS[name] == kind]
-        made.append(_verdict(config, state, kind, names) if names else _no_measures(config, kind))
+        if names or kind != "quality":  # whoever sends no scores has not asked
+            made.append(_verdict(config, state, kind, names) if names else _no_measures(config, kind))
     return tuple(made)
 
 
@@ -211,5 +212,5 @@ def _too_little(config: Judge, state: SegmentState, kind: str, recent: FloatArra
         return "hardly any recent call has an input"
     for name, place in layout.scalars.items():
         if KINDS[name] == kind and recent[place][0] < LEAST_CALLS / 2:
-            return f"hardly any recent call has a value for {name.replace('_', ' ')}"
+            return f"hardly any recent call has a value for {config.baseline.title(name)}"
     return ""

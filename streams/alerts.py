@@ -12,6 +12,7 @@ import numpy as np
 import xxhash
 
 from drift.alarm import Alarm
+from drift.call import SCORES
 from drift.effects import Effect
 from drift.explain import MarkerEvent, Moved
 from drift.mix import Split
@@ -99,8 +100,8 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
         state=alarm.state,
         segment={name: part for name, part in zip(PARTS, parts_of(segment), strict=True) if part},
         kind=alarm.kind,
-        detector=alarm.detector,
-        sentence=_sentence(segment, alarm, topics, turns, marker),
+        detector=baseline.title(alarm.detector) if alarm.detector in SCORES else alarm.detector,
+        sentence=_sentence(segment, alarm, baseline.title(alarm.question), topics, turns, marker),
         raised_at=instant(alarm.raised_at),
         since=instant(alarm.since),
         resolved_at=instant(alarm.at) if alarm.state == "resolved" else "",
@@ -128,11 +129,13 @@ def encode(record: Alert) -> bytes:
     return msgspec.json.encode(record)
 
 
-def _sentence(segment: str, alarm: Alarm, topics: list[Json], turns: Sequence[Phrase], marker: Json | None) -> str:
+def _sentence(
+    segment: str, alarm: Alarm, question: str, topics: list[Json], turns: Sequence[Phrase], marker: Json | None
+) -> str:
     if alarm.effect is None:
         return f"{segment}: {alarm.kind} {alarm.state}."
     if alarm.point is None:  # only an alarm that ended has none
-        return f"{segment} is back to normal ({alarm.question.replace('_', ' ')}) at {moment(alarm.at)}."
+        return f"{segment} is back to normal ({question}) at {moment(alarm.at)}."
     begun, vague = since_when(alarm.point, alarm.raised_at)
     clauses = [f"{begun} {what_drifted(segment, alarm.detector, alarm.effect)}"]
     if alarm.kind == "data" and (shift := what_moved(topics)):
@@ -164,8 +167,8 @@ def _samples(found: Effect) -> Json:
 
 
 def _split(parts: Split) -> Json:
-    fields = {"mix": parts.mix, "conditional": parts.conditional, "low": parts.low, "high": parts.high}
-    return {name: _rounded(value) for name, value in fields.items()}
+    fields = ("mix", "mix_low", "mix_high", "conditional", "low", "high")
+    return {name: _rounded(getattr(parts, name)) for name in fields}
 
 
 def _sliced(one: Sliced) -> Json:

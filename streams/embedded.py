@@ -12,7 +12,7 @@ from drift import verdict
 from drift.baseline import Baseline
 from drift.block import sizes
 from drift.budget import Budget
-from drift.call import Slice
+from drift.call import NOTHING, Declared
 from drift.errors import BaselineRefusedError
 from drift.lens import Lens
 from drift.pane import Pane
@@ -23,6 +23,7 @@ from streams.gate import Gate
 from streams.measure import Meter, segment_of
 from streams.observe import EVER, Clock, Observer
 from streams.records import Record
+from streams.scores import names
 from streams.slices import admit, measured
 
 FIRST = 3000
@@ -42,7 +43,7 @@ class Options:
     """How to judge: see ``Settings`` for their meaning to an operator; ``replay`` is the command that alerts carry.
 
     With ``first`` None no segment takes a baseline of its own: calls of those without one are only counted. ``slices``
-    are declared fields of baselines that are taken; a given baseline has its own.
+    and ``scores`` are the declared fields and named scores of baselines that are taken; a given baseline has its own.
     """
 
     budget: Budget
@@ -52,6 +53,7 @@ class Options:
     clear_after: int = CLEAR_AFTER
     segments: int = SEGMENTS
     slices: tuple[str, ...] = ()
+    scores: tuple[str, ...] = ()
     force: bool = False
     replay: str = ""
 
@@ -83,10 +85,10 @@ class Segment:
 
 
 def measured_panes(
-    meter: Meter, lens: Lens, records: Sequence[Record], clock: Clock, size: int, slices: tuple[Slice, ...] = ()
+    meter: Meter, lens: Lens, records: Sequence[Record], clock: Clock, size: int, declared: Declared = NOTHING
 ) -> list[Pane]:
     """Panes of calls that are all in time, each tick complete."""
-    observer = Observer(meter, lambda segment: lens, clock, sample=size, slices_of=lambda segment: slices)
+    observer = Observer(meter, lambda segment: lens, clock, sample=size, declared_of=lambda segment: declared)
     for low in range(0, len(records), 1000):
         observer.add(records[low : low + 1000])
     return observer.finish()
@@ -112,6 +114,7 @@ def build_baseline(
     force: bool = False,
     facts: Mapping[str, Any] | None = None,
     slices: Sequence[str] = (),
+    scores: Sequence[str] = (),
     progress: Progress = lambda what, done: None,
 ) -> Baseline:
     """Baseline of calls of one segment, by a lens of their own unless another is given.
@@ -120,6 +123,8 @@ def build_baseline(
     ----------
     slices
         Declared fields, at most three; the values that most of these calls hold are admitted.
+    scores
+        Names of scores to judge, at most three; by default the commonest that at least half of the calls bear.
 
     Raises
     ------
@@ -129,14 +134,15 @@ def build_baseline(
     count = max(len(records), 1)
     if lens is None:
         lens = meter.fit_lens(records, progress=lambda done: progress("embedding", done / count))
-    declared = admit(records, slices)
+    declared = Declared(admit(records, slices), names(records, scores))
     panes = measured_panes(meter, lens, records, clock or Clock(), baselines.REFERENCE, declared)
-    admitted = [{"field": one.field, "values": one.values} for one in declared]
+    known: dict[str, Any] = {"slices": [{"field": one.field, "values": one.values} for one in declared.slices]}
+    known |= {"scores": declared.scores}
     return baselines.build(
         lens,
         panes,
         sizes(panes),
-        facts={**(facts or {}), **({"slices": admitted} if declared else {})},
+        facts={**(facts or {}), **{name: told for name, told in known.items() if told}},
         force=force,
         progress=lambda done: progress("calibrating", done),
     )
@@ -177,7 +183,7 @@ class Watch:
         self.counts: Counter[str] = Counter()
         self._meter, self._options, self._known = meter, options, dict(known or {})
         self._warn, self._progress = warn, progress
-        self._observer = Observer(meter, self._lens, options.clock, slices_of=self._slices)
+        self._observer = Observer(meter, self._lens, options.clock, declared_of=self._declared)
         self._gate = Gate()
 
     def feed(self, records: Sequence[Record]) -> tuple[list[Alert], list[Record]]:
@@ -218,8 +224,8 @@ class Watch:
     def _lens(self, segment: str) -> Lens:
         return self._baseline(segment).lens
 
-    def _slices(self, segment: str) -> tuple[Slice, ...]:
-        return self._baseline(segment).slices
+    def _declared(self, segment: str) -> Declared:
+        return self._baseline(segment).declared
 
     def _baseline(self, segment: str) -> Baseline:
         judge = self.segments[segment].judge
@@ -280,6 +286,7 @@ class Watch:
                 force=options.force,
                 facts=facts,
                 slices=options.slices,
+                scores=options.scores,
                 progress=self._progress,
             )
         except BaselineRefusedError as refused:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from drift.call import Slice
+from drift.call import NOTHING, Declared
 from drift.lens import Lens
 from drift.pane import SAMPLE, Pane
 from streams.measure import Measured, Meter, joined, segment_of
@@ -48,8 +48,8 @@ class Observer:
         The lens of each segment.
     sample
         Calls that a pane keeps as rows.
-    slices_of
-        The declared fields of each segment and their admitted values.
+    declared_of
+        The declared fields of each segment with their admitted values, and the names of its scores.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class Observer:
         clock: Clock | None = None,
         *,
         sample: int = SAMPLE,
-        slices_of: Callable[[str], tuple[Slice, ...]] = lambda segment: (),
+        declared_of: Callable[[str], Declared] = lambda segment: NOTHING,
     ) -> None:
         """Start with nothing seen."""
         self.clock = clock or Clock()
         self.newest = 0
         self._last = 0
         self.duplicates = 0
-        self._meter, self._lens_of, self._slices_of, self._sample = meter, lens_of, slices_of, sample
+        self._meter, self._lens_of, self._declared_of, self._sample = meter, lens_of, declared_of, sample
         self._open: dict[tuple[int, str], list[Measured]] = {}
 
     @property
@@ -90,9 +90,9 @@ class Observer:
         by_segment: dict[str, list[Record]] = {}
         for record in records:
             by_segment.setdefault(segment_of(record), []).append(record)
-        alike: dict[tuple[str, tuple[Slice, ...]], tuple[Lens, list[str]]] = {}
+        alike: dict[tuple[str, Declared], tuple[Lens, list[str]]] = {}
         for segment in by_segment:
-            lens, declared = self._lens_of(segment), self._slices_of(segment)
+            lens, declared = self._lens_of(segment), self._declared_of(segment)
             alike.setdefault((lens.id, declared), (lens, []))[1].append(segment)
         for (_, declared), (lens, segments) in alike.items():
             calls = [record for segment in segments for record in by_segment[segment]]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from drift.effects import Effect
+from drift.effects import SCORE, Effect
 from drift.explain import ChangePoint
+from drift.fit import THUMBS_DOWN
 from drift.mix import Split
 from drift.phrases import Phrase
 from drift.slices import Sliced
@@ -28,6 +29,7 @@ FLAG = {
     "error": "of {}'s calls fail",
     "truncated": "of {}'s answers are cut off",
     "empty_output": "of {}'s answers are empty",
+    THUMBS_DOWN: "of {}'s rated answers are rated down",
 }
 MARKER = {
     "model": "the requested model",
@@ -91,6 +93,10 @@ def what_drifted(segment: str, detector: str, found: Effect) -> str:
             return f"{head.format(segment)} {spread} spread out (spread {percent(abs(found.estimate))} {spread})"
         sizes = f"{figure(found.baseline or 0)} → {figure(found.current or 0)} {found.unit}"
         return f"{head.format(segment)} {percent(abs(found.estimate))} {more if found.estimate > 0 else less} ({sizes})"
+    if found.unit == SCORE:
+        way = "higher" if found.estimate > 0 else "lower"
+        scores = f"{figure(found.baseline or 0)} → {figure(found.current or 0)}"
+        return f"answers of {segment} score {way} on {found.measure.removeprefix('score ')}: {scores}"
     if detector == "topics":
         return f"{percent(found.size)} of what people ask {segment} has moved to other topics"
     if detector == "inputs":
@@ -172,7 +178,8 @@ def _change(found: Effect) -> str:
         return f"by {figure(found.size)} {found.unit}"
     if found.unit == "points":
         return f"{percent(found.baseline)} → {percent(found.current)}"
-    return f"{figure(found.baseline)} → {figure(found.current)} {found.unit}"
+    sizes = f"{figure(found.baseline)} → {figure(found.current)}"
+    return sizes if found.unit == SCORE else f"{sizes} {found.unit}"
 
 
 def what_preceded(marker: Mapping[str, object] | None, *, vague: bool) -> str:

@@ -52,7 +52,7 @@ def baseline() -> None:
 @click.option("--why", default="", metavar="TEXT", help="Why the tag is moved; kept with the move.")
 @as_json
 @reading_options
-@settings_options("store", "embedder", "one_false_alarm_every", "tick_s", "slices", "texts")
+@settings_options("store", "embedder", "one_false_alarm_every", "tick_s", "slices", "scores", "texts")
 def build(
     source: str,
     segments: tuple[str, ...],
@@ -95,6 +95,7 @@ def build(
             force=force,
             facts=facts,
             slices=settings.slices,
+            scores=settings.scores,
             progress=progress,
         )
 

@@ -40,6 +40,7 @@ SETTINGS = {
     "lateness_s": ("--lateness", "Seconds by which a call may come behind the newest one."),
     "first": ("--first", "Without a baseline: calls of a segment that become it."),
     "slices": ("--slice", "Say of this field whether one value carries a drift, such as region. Up to three."),
+    "scores": ("--score", "Judge this score of the calls. Up to three; by default the commonest."),
     "texts": ("--texts", "full: excerpts of sampled calls are kept for examples; none: no text is."),
 }
 
@@ -58,7 +59,7 @@ def settings_options(*names: str) -> Callable[[Function], Function]:
             default, variable = getattr(Settings(), name), f"env: {PREFIX}{name.upper()}"
             if isinstance(default, tuple):
                 help_text = f"{text} Repeatable.  [{variable}]"
-                wrapped = click.option(flag, name, multiple=True, metavar="FIELD", help=help_text)(wrapped)
+                wrapped = click.option(flag, name, multiple=True, metavar="NAME", help=help_text)(wrapped)
                 continue
             help_text = f"{text}  [default: {default}; {variable}]"
             wrapped = click.option(flag, name, type=type(default), default=None, help=help_text)(wrapped)

@@ -90,6 +90,7 @@ def watch(
         clear_after=settings.clear_after,
         segments=settings.segments,
         slices=settings.slices,
+        scores=settings.scores,
         force=force,
         replay="" if source == "-" else _replay(source, names, known, first, force, reading, settings),
     )
@@ -97,7 +98,7 @@ def watch(
     watched = Watch(meter, options, known, warn=screen.say, progress=screen.step)
     reader = Reader(source, reading, out)
     greeting = "" if known else f"no baseline given: each segment takes its first {first:,} calls as its own"
-    say(out, *_undeclared(known, settings.slices), style="yellow")
+    say(out, *_undeclared(known, settings), style="yellow")
     ended: BaseException | None
     try:
         with DeadLetters(reading.dead_letters, warn=screen.say) as late:  # the reader's may be in use by its thread
@@ -128,14 +129,13 @@ def _known(names: Sequence[str], settings: Settings, meter: Meter) -> dict[str, 
     return found
 
 
-def _undeclared(known: Mapping[str, Baseline], fields: Sequence[str]) -> Iterator[str]:
-    """Sentences about given baselines that do not know a declared field."""
+def _undeclared(known: Mapping[str, Baseline], settings: Settings) -> Iterator[str]:
+    """Sentences about given baselines that do not know a declared field or a score."""
     for name, one in known.items():
-        if missing := [field for field in fields if field not in {kept.field for kept in one.slices}]:
-            yield (
-                f"{name}: baseline {one.id} was built without --slice {', '.join(missing)}; "
-                "build it again with it to hear which values carry a drift"
-            )
+        fields = [f"--slice {field}" for field in settings.slices if field not in {it.field for it in one.slices}]
+        fields += [f"--score {score}" for score in settings.scores if score not in one.declared.scores]
+        if fields:
+            yield f"{name}: baseline {one.id} was built without {' '.join(fields)}: build it again to hear of that"
 
 
 def _replay(

@@ -59,6 +59,7 @@ def test_every_setting_can_come_from_the_environment():
         "texts": "none",
         "salt": "7",
         "slices": "region, attributes.tier",
+        "scores": "correct",
     }
     settings = load(None, {}, {f"DRIFTLINE_{name.upper()}": text for name, text in given.items()})
     assert settings == Settings(
@@ -77,6 +78,7 @@ def test_every_setting_can_come_from_the_environment():
         "none",
         7,
         ("region", "attributes.tier"),
+        ("correct",),
     )
     assert given.keys() == set(Settings.__struct_fields__)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drift.budget import parse
-from drift.call import VALUES, Slice
+from drift.call import VALUES, Declared, Slice
 from drift.errors import SettingsError
 from streams.alerts import encode
 from streams.embedded import Options, Watch, build_baseline
@@ -54,7 +54,7 @@ def test_ten_thousand_values_of_a_field_leave_eight_and_the_sums_of_no_more():
     made = [{**call, "user_id": f"u{n}"} for n, call in enumerate(traffic.calls(0, 10_000))]
     (one,) = admit(traffic.records(made), ["user_id"])
     assert len(one.values) == VALUES
-    rows = traffic.meter().measure(traffic.baseline().lens, traffic.records(made[:200]), [one]).rows
+    rows = traffic.meter().measure(traffic.baseline().lens, traffic.records(made[:200]), Declared((one,))).rows
     assert len(np.unique(rows["slices"][:, 0])) <= VALUES + 1
 
 
