@@ -28,6 +28,9 @@ from drift.state import Judge, SegmentState
 OTHER = "other"
 """Calls of values that were not admitted, or without the field."""
 
+STRATUM = "\x1f"
+"""Between prompt version and variant in the name of a stratum."""
+
 LEAST_BEFORE = 100
 """Calls of the baseline from which a value is compared with its own past; with fewer, with all of the baseline."""
 
@@ -142,7 +145,7 @@ def _sampled(config: Judge, state: SegmentState, rows: Rows) -> list[Field]:
         codes = _frequent(now, names)
         if field in declared or len(codes) < 2:
             continue
-        values = tuple(names.get(code, format(code, "x")) for code in codes)
+        values = tuple(names.get(code, format(code, "x")).rpartition(STRATUM)[2] for code in codes)
         past = _with_rest(of_rows(baseline, layout, usual, before, codes), totals[0], layout.calls)
         since_then = _with_rest(of_rows(baseline, layout, rows, now, codes), totals[1], layout.calls)
         made.append(Field(field, (*values, OTHER), past, since_then, _places(now, codes), sampled=True))
@@ -156,9 +159,9 @@ def _codes(field: str, rows: Rows, names: Mapping[int, str]) -> npt.NDArray[np.u
     seen, where = np.unique(rows["stratum"], return_inverse=True)
     first: dict[str, int] = {}
     for code, name in sorted(names.items()):
-        if "\x1f" in name:
-            first.setdefault(name.rpartition("\x1f")[2], code)
-    variants = [names.get(int(code), "").rpartition("\x1f")[2] for code in seen]
+        if STRATUM in name:
+            first.setdefault(name.rpartition(STRATUM)[2], code)
+    variants = [names.get(int(code), "").rpartition(STRATUM)[2] for code in seen]
     return np.array([first.get(variant, 0) if variant else 0 for variant in variants], np.uint64)[where]
 
 

@@ -144,7 +144,8 @@ def _sentence(
         clauses.append(turned)
     if alarm.split is not None:
         clauses.append(what_explains(alarm.split))
-    if carried := what_carries(alarm.slices):
+    told = None if marker is None else marker["field"]  # what the marker says need not be estimated
+    if carried := what_carries([one for one in alarm.slices if not (one.sampled and one.field == told)]):
         clauses.append(carried)
     clauses.append(what_preceded(marker, vague=vague))
     return "; ".join(clauses) + "."

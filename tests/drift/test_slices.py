@@ -176,6 +176,20 @@ def test_undeclared_fields_are_told_by_sampled_calls():
     assert one.calls < 256 and one.effect.low > 0
 
 
+def test_a_variant_is_told_by_its_name_through_every_prompt_version():
+    rows, judged = drifted(600, 34, where=(1,), model=2.0), config(declared=False)
+    hit = rows["markers"][:, MARKERS.index("region")] == 2
+    rows["stratum"][::2], rows["stratum"][hit] = 78, 79
+    names = {builders.STRATUM: "v1\x1flive", 78: "v2\x1flive", 79: "v1\x1fcanary"}
+    state = replace(start(judged), names=names)
+    since = Block(judged.baseline, judged.layout, builders.pane(rows), 1.0).vectors
+    found = slices(
+        judged, state, "output_length", effect(judged.baseline, judged.layout, "output_length", since), since, rows
+    )
+    calls = {one.value: one.calls for one in found if one.field == "variant"}
+    assert calls == {"canary": hit.sum(), "live": (~hit).sum()}
+
+
 def run(judged, rows):
     state, alarms = start(judged), []
     for tick in builders.ticks(rows):
