@@ -34,10 +34,10 @@ STRATUM = "\x1f"
 LEAST_BEFORE = 100
 """Calls of the baseline from which a value is compared with its own past; with fewer, with all of the baseline."""
 
-LEAST_NOW = 10
+LEAST_NOW = 5
 """Calls since the change, on either side, from which a value is looked at."""
 
-WITHIN = 30
+WITHIN = 5
 """Sampled calls, less one for each value, from which their spread along a shift is known."""
 
 SIGNIFICANT = 0.05
