@@ -30,6 +30,7 @@ from drift.pane import Pane, Texts
 from drift.panel import KINDS, QUESTIONS
 from drift.prompt_rules import Breach
 from drift.prompts import Link
+from drift.slices import Sliced, slices
 from drift.state import Judge, Latch, SegmentState
 
 
@@ -73,6 +74,7 @@ class Alarm:
     compared: float | None = None
     held: bool = False
     asked_for: int = 0
+    slices: tuple[Sliced, ...] = ()
 
 
 def explained(
@@ -123,6 +125,7 @@ def explained(
         compared=_compared(layout, since) if since is not None and kind == "model" else None,
         held=kind == "data" and state.held,
         asked_for=_asked_for(state, point) if point and kind == "model" else 0,
+        slices=slices(config, state, detector, found, since, rows) if since is not None and found is not None else (),
     )
 
 
@@ -141,7 +144,7 @@ def _asked(config: Judge, detector: str, since: FloatArray, rows: Rows) -> tuple
     """Which topics moved since a change point, and the sampled calls that the shift of the inputs is made of."""
     counts = since[config.layout.topics]
     if detector == OFF_TOPIC:
-        far, n = config.layout.share(OFF_TOPIC, since)
+        far, n = config.layout.raised(config.baseline, OFF_TOPIC, since)
         return moved(config.baseline, counts), far_questions(config.baseline, float(far), float(n), rows)
     shift = since[config.layout.inputs] / max(float(counts.sum()), 1.0) - config.baseline.fit.input_mean
     return moved(config.baseline, counts), newcomers(config.baseline, shift, rows)

@@ -16,7 +16,7 @@ from drift import codec
 from drift import pane as panes
 from drift.budget import Budget
 from drift.calibration import FEWEST, RUNS, Calibration, Records, calibrate, promised
-from drift.call import SERIES, Rows
+from drift.call import SCORES, SERIES, Declared, Rows, Slice
 from drift.errors import BaselineRefusedError, CorruptError
 from drift.fit import Features, Fit, fit, rates
 from drift.frame import Frame, IntArray, frame
@@ -59,7 +59,8 @@ class Baseline:
     answers
         A fair sample of its answers, cut short.
     facts
-        Where it came from: source, warnings, whether it was forced.
+        Where it came from: source, warnings, whether it was forced; its declared ``slices``, their field and values,
+        and the names of its ``scores``.
     """
 
     lens: Lens
@@ -84,6 +85,22 @@ class Baseline:
         return xxhash.xxh3_64_hexdigest(encode(self))
 
     @cached_property
+    def declared(self) -> Declared:
+        """Declared fields with the values of each whose sums are kept, and the names of scores."""
+        slices = tuple(Slice(one["field"], tuple(one["values"])) for one in self.facts.get("slices", ()))
+        return Declared(slices, tuple(self.facts.get("scores", ())))
+
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        """Declared fields and the values of each whose sums are kept."""
+        return self.declared.slices
+
+    def title(self, detector: str) -> str:
+        """A detector's name for people and programs: a score has its own."""
+        names = dict(zip(SCORES, self.declared.scores, strict=False))
+        return f"score {names[detector]}" if detector in names else detector.replace("_", " ")
+
+    @cached_property
     def features(self) -> Features:
         """Its reference calls in its own coordinates."""
         return Features.of(self.frame, self.pane.sample.rows)
@@ -96,7 +113,7 @@ class Baseline:
     @cached_property
     def panel(self) -> Panel:
         """Its detectors."""
-        return Panel.of(self.frame, [self.fit], rates(self.pane.sample.rows))
+        return Panel.of(self.frame, [self.fit], rates(self.pane.sample.rows, self.fit.scales))
 
     @property
     def calls_a_day(self) -> float:
@@ -218,7 +235,7 @@ def _examples(features: Features, texts: Sequence[panes.Texts]) -> tuple[Example
     return tuple(found)
 
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def encode(baseline: Baseline) -> bytes:

@@ -71,7 +71,7 @@ def change_point(
     if isinstance(state, Memory):
         evidence = int(state.age[0, np.argmax(state.log_e[0])])
         after = max(after, now - evidence - EARLIER)
-    gains = _gains(baseline, layout, detector, state, history.sums.astype(np.float64))
+    gains = _gains(baseline, layout, detector, state, history.sums[:, : layout.width].astype(np.float64))
     ratios = np.cumsum(gains[::-1])[::-1]
     ratios[:-1][history.calls[:-1] < after] = -np.inf
     bucket = int(np.argmax(ratios))
@@ -95,7 +95,7 @@ def _gains(
     """Log likelihood ratio of each row of sums for the change that the detector saw: its bets, for topics unshrunk."""
     panel = baseline.panel
     if not isinstance(state, Memory):
-        known, (flagged, n) = panel.rates[detector], layout.share(detector, sums)
+        known, (flagged, n) = panel.rates[detector], layout.raised(baseline, detector, sums)
         rate = known.rate
         now = min(rate * float(known.ratios[np.argmax(state)]), 0.999)
         return np.asarray(flagged * np.log(now / rate) + (n - flagged) * np.log((1 - now) / (1 - rate)))

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from drift.call import SCORES
 from drift.detectors.memory import FloatArray, Memory
 from drift.detectors.rate import Rate
 from drift.detectors.tilt import Reference, Tilt
 from drift.detectors.topics import Topics
-from drift.fit import Fit
+from drift.fit import THUMBS_DOWN, Fit
 from drift.frame import Frame
 
 KINDS = {
@@ -33,6 +34,7 @@ KINDS = {
     "hot_edit": "prompt",
     "unknown_version": "prompt",
     "unversioned": "prompt",
+    **dict.fromkeys((*SCORES, THUMBS_DOWN), "quality"),
 }
 """Which kind of drift each detector speaks of."""
 
@@ -54,6 +56,7 @@ QUESTIONS = {
     "hot_edit": "hot_edit",
     "unknown_version": "unknown_version",
     "unversioned": "unversioned",
+    **{name: name for name in (*SCORES, THUMBS_DOWN)},
 }
 """Which question each detector answers: an alarm stands for one, so that slow answers do not hide failing ones."""
 
@@ -79,7 +82,7 @@ class Feed:
     inputs: FloatArray  # (T, R, d)
     compared: Compared
     scalars: Mapping[str, tuple[FloatArray, FloatArray]]
-    flags: Mapping[str, tuple[int, int]]
+    flags: Mapping[str, tuple[float, float]]
 
 
 State = Mapping[str, Memory | FloatArray]
@@ -102,8 +105,9 @@ class Panel:
             tilts["inputs"] = _inputs(fits, size)
         if frame.answer_blocks and fits[0].comparable:
             tilts["answers"] = _answers(frame, fits)
-        for name in fits[0].scales:
-            tilts[name] = _scalar(fits, name)
+        for name, scale in fits[0].scales.items():
+            if scale.verdict is None:  # else its rate is judged
+                tilts[name] = _scalar(fits, name)
         slack = GIVEN_AWAY * frame.topics / (2 * size.mean())
         return cls(Topics(np.stack([fit.proportions for fit in fits]), size, slack), tilts, rates)
 

@@ -13,10 +13,11 @@ from drift.anchor import Anchor, anchored
 from drift.baseline import Baseline
 from drift.block import Layout
 from drift.budget import Budget
-from drift.call import ROW, Rows
+from drift.call import ROW, SCORES, Rows
 from drift.detectors.memory import FloatArray
 from drift.errors import LensMismatchError
 from drift.explain import Markers
+from drift.fit import THUMBS_DOWN
 from drift.history import History
 from drift.pane import Pane, Texts
 from drift.panel import State
@@ -37,8 +38,13 @@ TOLERANCES: Mapping[str, float] = {
     "truncated": 0.01,
     "empty_output": 0.01,
     "prompt_chain": 0.25,
+    **dict.fromkeys(SCORES, 0.05),
+    THUMBS_DOWN: 0.01,
 }
-"""Drift that is too small to matter: total variation, standard deviations, relative change, share of calls."""
+"""Drift that is too small to matter: total variation, standard deviations, relative change, share of calls.
+
+Of a score, which has any scale, it is counted in the baseline's standard deviations: .018 of a yes or no of .84.
+"""
 
 CLEAR_AFTER = 1024
 """Calls that must be back inside tolerance, all together and their last quarter, before an alarm ends."""
@@ -147,7 +153,7 @@ def start(judge: Judge) -> SegmentState:
     return SegmentState(
         None,
         judge.baseline.panel.start(),
-        History.start(judge.layout.width),
+        History.start(judge.layout.span),
         Markers.of(judge.baseline),
         {},
         prompts=prompt_rules.start(judge.baseline),

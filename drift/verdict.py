@@ -79,7 +79,7 @@ def _step(config: Judge, state: SegmentState, pane: Pane) -> tuple[SegmentState,
     state = replace(
         state,
         detectors=detectors,
-        history=state.history.push(block.vector, state.calls, (pane.tick, pane.end)),
+        history=state.history.push(block.vectors, state.calls, (pane.tick, pane.end)),
         markers=state.markers.update(pane, state.calls),
         statistics={name: float(course[0, 0]) for name, course in courses.items()},
         calls=state.calls + block.n,
@@ -178,7 +178,7 @@ def verdicts(config: Judge, state: SegmentState) -> tuple[Verdict, ...]:
         names = [name for name in config.baseline.panel.names if KINDS[name] == kind]
         if kind == "prompt":
             made.append(_prompts(config, state))
-        else:
+        elif names or kind != "quality":  # whoever sends no scores has not asked
             made.append(_verdict(config, state, kind, names) if names else _no_measures(config, kind))
     return tuple(made)
 
@@ -255,5 +255,5 @@ def _too_little(config: Judge, state: SegmentState, kind: str, recent: FloatArra
         return "hardly any recent call has an input"
     for name, place in layout.scalars.items():
         if KINDS[name] == kind and recent[place][0] < LEAST_CALLS / 2:
-            return f"hardly any recent call has a value for {name.replace('_', ' ')}"
+            return f"hardly any recent call has a value for {config.baseline.title(name)}"
     return ""

@@ -12,7 +12,7 @@ import numpy as np
 import xxhash
 
 from drift.alarm import Alarm
-from drift.call import FLAGS
+from drift.call import FLAGS, SCORES
 from drift.effects import Effect
 from drift.explain import MarkerEvent, Moved, TopicShift
 from drift.fit import OFF_TOPIC
@@ -21,12 +21,14 @@ from drift.pane import Texts
 from drift.phrases import Phrase, phrases
 from drift.prompt_rules import Breach
 from drift.prompts import Link
+from drift.slices import Sliced
 from drift.state import Judge
 from streams.measure import parts_of
 from streams.wording import (
     moment,
     since_when,
     spelled_out,
+    what_carries,
     what_drifted,
     what_edits_did,
     what_explains,
@@ -75,6 +77,7 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     chain: list[Json] = []
     prompt_version: str = ""
     rule: Json | None = None
+    slices: list[Json] = []
     examples: Json | None = None
     replay: str = ""
 
@@ -109,7 +112,7 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
         state=alarm.state,
         segment={name: part for name, part in zip(PARTS, parts_of(segment), strict=True) if part},
         kind=alarm.kind,
-        detector=alarm.detector,
+        detector=baseline.title(alarm.detector) if alarm.detector in SCORES else alarm.detector,
         sentence=_sentence(judge, segment, alarm, topics, turns, marker),
         raised_at=instant(alarm.raised_at),
         since=instant(alarm.since),
@@ -130,6 +133,7 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
         chain=[chain_link(one) for one in alarm.links],
         prompt_version=alarm.version,
         rule=None if alarm.breach is None else _rule(alarm.breach),
+        slices=[_sliced(one) for one in alarm.slices],
         examples=_examples(judge, alarm) if alarm.state == "firing" else None,
         baseline=baseline.id,
         lens=baseline.pane.lens,
@@ -162,7 +166,7 @@ def _sentence(
     judge: Judge, segment: str, alarm: Alarm, topics: list[Json], turns: Sequence[Phrase], marker: Json | None
 ) -> str:
     if alarm.point is None:  # only an alarm that ended has none
-        return f"{segment} is back to normal ({alarm.question.replace('_', ' ')}) at {moment(alarm.at)}."
+        return f"{segment} is back to normal ({judge.baseline.title(alarm.question)}) at {moment(alarm.at)}."
     begun, vague = since_when(alarm.point, alarm.raised_at)
     if alarm.breach is not None:
         return f"{begun} {what_was_broken(segment, alarm.breach)}."
@@ -178,6 +182,9 @@ def _sentence(
         clauses.append(turned)
     if alarm.split is not None:
         clauses.append(what_explains(alarm.split))
+    told = None if marker is None else marker["field"]  # what the marker says need not be estimated
+    if carried := what_carries([one for one in alarm.slices if not (one.sampled and one.field == told)]):
+        clauses.append(carried)
     if alarm.held:
         clauses.append("answers moved too, mostly explained by other questions")
     asked_for = alarm.names.get(alarm.asked_for, "") if alarm.asked_for else ""
@@ -205,8 +212,29 @@ def _samples(found: Effect, compared: float | None) -> Json:
 
 
 def _split(parts: Split) -> Json:
-    fields = {"mix": parts.mix, "conditional": parts.conditional, "low": parts.low, "high": parts.high}
-    return {name: _rounded(value) for name, value in fields.items()}
+    fields = ("mix", "mix_low", "mix_high", "conditional", "low", "high")
+    return {name: _rounded(getattr(parts, name)) for name in fields}
+
+
+def _sliced(one: Sliced) -> Json:
+    """One value of a field; ``against_all`` where the baseline holds too few calls of it to compare it with its own."""
+    made: Json = {
+        "field": one.field,
+        "value": one.value,
+        "calls": one.calls,
+        "share_before": _rounded(one.share_before),
+        "share_now": _rounded(one.share_now),
+        "contribution": _rounded(one.contribution),
+        "z": _rounded(one.z),
+        "p_adjusted": _rounded(one.p_adjusted),
+        "carries": one.carries,
+    }
+    if one.effect is not None:
+        found = effect_fields(one.effect)
+        made |= {"effect": found["difference"]} | {
+            name: found[name] for name in ("low", "high", "unit", "baseline", "current") if name in found
+        }
+    return made | ({} if one.alone else {"against_all": True}) | ({"sampled": True} if one.sampled else {})
 
 
 def _turns(judge: Judge, alarm: Alarm) -> tuple[Phrase, ...]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import xxhash
 
 from drift.bins import to_bins
-from drift.call import FLAGS, MARKERS, ROW, SERIES, Rows
+from drift.call import FLAGS, MARKERS, NOTHING, ROW, SCORES, SERIES, Declared, Rows
 from drift.lens import Lens, fit
 from drift.pane import Texts
 from models.base import Embedder
@@ -23,6 +23,8 @@ from models.ngrams import FORMAT_VIEW, trigram_view
 from streams.default_lens import default_lens
 from streams.records import Record
 from streams.redact import EXCERPT, PIECE, Privacy, Redacted
+from streams.scores import binned
+from streams.slices import coded
 
 TRUNCATED = frozenset({"length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "model_length"})
 """Finish reasons of answers that were cut off."""
@@ -132,8 +134,8 @@ class Meter:
         both = self._grid.measure([record.input for record in records] + outputs)
         return Vectors(both[: len(records)], both[len(records) :], trigram_view(outputs))
 
-    def measure(self, lens: Lens, records: Sequence[Record]) -> Measured:
-        """Rows of these calls, seen through a lens."""
+    def measure(self, lens: Lens, records: Sequence[Record], declared: Declared = NOTHING) -> Measured:
+        """Rows of these calls, seen through a lens, with declared fields and named scores."""
         vectors = self.vectors(records)
         rows = np.zeros(len(records), ROW)
         rows["topic"], rows["band"], rows["features"] = lens.see(vectors.inputs, vectors.outputs, vectors.formats)
@@ -149,8 +151,9 @@ class Meter:
             "user": [code if name else 0 for name, code in zip(users, digests(users, self._salt), strict=True)],
             "asked": digests([r.input for r in records], self._salt),
             "markers": labels[:, 1:],
+            "slices": coded(records, declared.slices),
             "answered": answered,
-            "bins": _bins(records, answered),
+            "bins": np.concatenate([_bins(records, answered), binned(records, declared.scores)], axis=1),
             "flags": _flags(records, answered),
         }.items():
             rows[name] = values
@@ -192,7 +195,8 @@ def _coded(variant: str, *markers: str) -> tuple[tuple[int, ...], Names]:
 _NUMBERS = ("input_tokens", "output_tokens", "latency_ms", "ttft_ms", "cost_usd")
 _PROMPT_VERSION, _PROMPT_HASH = MARKERS.index("prompt_version"), MARKERS.index("prompt_hash")
 
-assert SERIES == ("input_chars", "output_chars", "input_tokens", "output_tokens", "latency_ms", "ttft_ms", "cost_musd")
+assert SERIES[:2] == ("input_chars", "output_chars") and SERIES[6] == "cost_musd"
+assert SERIES[2:6] == _NUMBERS[:4] and SERIES[7:10] == SCORES
 assert FLAGS == ("error", "truncated", "empty_output")
 
 

@@ -16,6 +16,8 @@ from drift.state import CLEAR_AFTER, TOLERANCES
 from streams.embedded import FIRST, SEGMENTS
 from streams.observe import LATENESS_MS, TICK_MS, Clock
 from streams.redact import Privacy
+from streams.scores import check as check_scores
+from streams.slices import check as check_slices
 
 PREFIX = "DRIFTLINE_"
 
@@ -64,6 +66,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tell whether a user or text that they know is among them: that is no protection; a secret number is.
     prompts
         ``allowed``: versions that may be used, by prompt name or segment; calls of others are told.
+    slices
+        Up to three fields of calls, such as ``region`` or ``attributes.tier``, of which an alarm says whether one value
+        carries the drift. A baseline keeps the fields it was built with, and the names of their eight commonest values,
+        unsalted: declare ``user_id`` only where alerts may name users.
+    scores
+        Up to three scores of calls to judge, by name. By default the commonest that half of a baseline's calls bear.
     """
 
     one_false_alarm_every: str = "200000 calls"
@@ -81,6 +89,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     texts: Privacy = "full"
     salt: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     prompts: Prompts = Prompts()
+    slices: tuple[str, ...] = ()
+    scores: tuple[str, ...] = ()
 
     @property
     def budget(self) -> Budget:
@@ -138,7 +148,9 @@ def _read(file: str) -> dict[str, Any]:
 
 
 def _from_environment(name: str, text: str) -> Any:
-    """Text as it is, except where a table is wanted: that is YAML, such as ``{topics: 0.05}``."""
+    """Text as it is, except where more is wanted: a table is YAML such as ``{topics: 0.05}``, a list has commas."""
+    if name in ("slices", "scores"):
+        return [part.strip() for part in text.strip("[] ").split(",") if part.strip()]
     if name not in TABLES:
         return text
     try:
@@ -162,5 +174,7 @@ def _checked(values: dict[str, Any]) -> Settings:
         raise SettingsError(
             f"tolerances: unknown detector {', '.join(sorted(strange))}; known: {', '.join(TOLERANCES)}"
         )
+    check_slices(settings.slices)
+    check_scores(settings.scores)
     settings.budget  # noqa: B018  # a budget that cannot be read must fail now, not at the first verdict
     return settings

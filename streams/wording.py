@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from drift.alarm import Alarm
-from drift.effects import Effect
+from drift.effects import SCORE, Effect
 from drift.explain import ChangePoint
-from drift.fit import OFF_TOPIC
+from drift.fit import OFF_TOPIC, THUMBS_DOWN
 from drift.mix import Split
 from drift.phrases import Phrase, became
 from drift.prompt_rules import Breach
+from drift.slices import Sliced
 
 MOSTLY = 0.8
 """Share of a change from which one cause is said to account for it."""
@@ -31,6 +32,7 @@ FLAG = {
     "error": "of {}'s calls fail",
     "truncated": "of {}'s answers are cut off",
     "empty_output": "of {}'s answers are empty",
+    THUMBS_DOWN: "of {}'s rated answers are rated down",
 }
 MARKER = {
     "model": "the requested model",
@@ -96,6 +98,10 @@ def what_drifted(segment: str, detector: str, found: Effect) -> str:
             return f"{head.format(segment)} {spread} spread out (spread {percent(abs(found.estimate))} {spread})"
         sizes = f"{figure(found.baseline or 0)} → {figure(found.current or 0)} {found.unit}"
         return f"{head.format(segment)} {percent(abs(found.estimate))} {more if found.estimate > 0 else less} ({sizes})"
+    if found.unit == SCORE:
+        way = "higher" if found.estimate > 0 else "lower"
+        scores = f"{figure(found.baseline or 0)} → {figure(found.current or 0)}"
+        return f"answers of {segment} score {way} on {found.measure.removeprefix('score ')}: {scores}"
     if detector == "topics":
         return f"{percent(found.size)} of what people ask {segment} has moved to other topics"
     if detector == "inputs":
@@ -169,6 +175,28 @@ def what_explains(parts: Split) -> str:
     if parts.share <= 1 - MOSTLY:
         return "the questions are much the same"
     return f"other questions account for {percent(parts.share)} of it, the rest is in the answers"
+
+
+def what_carries(slices: Sequence[Sliced]) -> str:
+    """The value that carries a drift, and what is left of it elsewhere; empty where none does."""
+    one = max((one for one in slices if one.carries), key=lambda one: (not one.sampled, one.z), default=None)
+    if one is None or one.effect is None or one.elsewhere is None:
+        return ""
+    rest = one.elsewhere
+    none = rest.low <= 0 <= rest.high
+    field = MARKER.get(one.field, one.field).removeprefix("the ")
+    told = f"{'only' if none else 'mostly'} {field} {one.value}: {_change(one.effect)} there"
+    told += ", none elsewhere" if none else f", {_change(rest)} elsewhere"
+    return f"{told} (by {one.calls} sampled calls of it)" if one.sampled else told
+
+
+def _change(found: Effect) -> str:
+    if found.baseline is None or found.current is None:
+        return f"by {figure(found.size)} {found.unit}"
+    if found.unit == "points":
+        return f"{percent(found.baseline)} → {percent(found.current)}"
+    sizes = f"{figure(found.baseline)} → {figure(found.current)}"
+    return sizes if found.unit == SCORE else f"{sizes} {found.unit}"
 
 
 def what_edits_did(segment: str, alarm: Alarm, tolerance: float) -> str:

@@ -54,7 +54,7 @@ def baseline() -> None:
 @click.option("--why", default="", metavar="TEXT", help="Why the tag is moved; kept with the move.")
 @as_json
 @reading_options
-@settings_options("store", "embedder", "one_false_alarm_every", "tick_s", "texts")
+@settings_options("store", "embedder", "one_false_alarm_every", "tick_s", "slices", "scores", "texts")
 def build(
     source: str,
     segments: tuple[str, ...],
@@ -90,7 +90,15 @@ def build(
     def make(records: Sequence[Record], progress: Progress) -> Baseline:
         taken = first_calls(records, first, settings.clock) if first else records
         return build_baseline(
-            meter, taken, lens=lens, clock=settings.clock, force=force, facts=facts, progress=progress
+            meter,
+            taken,
+            lens=lens,
+            clock=settings.clock,
+            force=force,
+            facts=facts,
+            slices=settings.slices,
+            scores=settings.scores,
+            progress=progress,
         )
 
     for made in _each(groups, make, out):

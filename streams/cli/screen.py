@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from drift.effects import Effect
+from drift.effects import SCORE, Effect
 from drift.verdict import Verdict
 from streams import sources
 from streams.alerts import Alert, encode
@@ -122,7 +122,8 @@ def _size(effect: Effect) -> str:
     if effect.baseline is None or effect.current is None:
         return f"{figure(effect.size)} {effect.unit}" if effect.size else "none beyond noise"
     if effect.unit != "points":
-        return f"{figure(effect.baseline)} → {figure(effect.current)} {effect.unit}"
+        sizes = f"{figure(effect.baseline)} → {figure(effect.current)}"
+        return sizes if effect.unit == SCORE else f"{sizes} {effect.unit}"
     before, now = percent(effect.baseline), percent(effect.current)
     return now if before == now else f"{before} → {now}"
 

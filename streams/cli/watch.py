@@ -103,6 +103,8 @@ def watch(
         tolerances=settings.all_tolerances,
         clear_after=settings.clear_after,
         segments=settings.segments,
+        slices=settings.slices,
+        scores=settings.scores,
         force=force,
         replay="" if source == "-" else _replay(source, names, known, origins, first, force, reading, settings),
         origins=origins,
@@ -112,6 +114,7 @@ def watch(
     watched = Watch(meter, options, known, warn=screen.say, progress=screen.step)
     reader = Reader(source, reading, out)
     greeting = "" if known else f"no baseline given: each segment takes its first {first:,} calls as its own"
+    say(out, *_undeclared(known, settings), style="yellow")
     ended: BaseException | None
     try:
         with DeadLetters(reading.dead_letters, warn=screen.say) as late:  # the reader's may be in use by its thread
@@ -144,6 +147,15 @@ def _known(names: Sequence[str], settings: Settings, meter: Meter) -> dict[str, 
             raise SettingsError(f"--baseline {name} is of segment {segment}, like one before it: give one of them")
         found[segment] = one
     return found
+
+
+def _undeclared(known: Mapping[str, Baseline], settings: Settings) -> Iterator[str]:
+    """Sentences about given baselines that do not know a declared field or a score."""
+    for name, one in known.items():
+        fields = [f"--slice {field}" for field in settings.slices if field not in {it.field for it in one.slices}]
+        fields += [f"--score {score}" for score in settings.scores if score not in one.declared.scores]
+        if fields:
+            yield f"{name}: baseline {one.id} was built without {' '.join(fields)}: build it again to hear of that"
 
 
 def _replay(

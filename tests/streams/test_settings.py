@@ -59,11 +59,29 @@ def test_every_setting_can_come_from_the_environment():
         "texts": "none",
         "salt": "7",
         "prompts": "{allowed: {answer: [v1, v2]}}",
+        "slices": "region, attributes.tier",
+        "scores": "correct",
     }
     settings = load(None, {}, {f"DRIFTLINE_{name.upper()}": text for name, text in given.items()})
     allowed = Prompts({"answer": ["v1", "v2"]})
     assert settings == Settings(
-        "30d", "123", "wordllama", "cpu", 8, True, 5.0, 0.0, 400, 20, 200, {"topics": 0.1}, "none", 7, allowed
+        "30d",
+        "123",
+        "wordllama",
+        "cpu",
+        8,
+        True,
+        5.0,
+        0.0,
+        400,
+        20,
+        200,
+        {"topics": 0.1},
+        "none",
+        7,
+        allowed,
+        ("region", "attributes.tier"),
+        ("correct",),
     )
     assert given.keys() == set(Settings.__struct_fields__)
 
