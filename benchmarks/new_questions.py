@@ -49,7 +49,7 @@ def course(made: Baseline, records: Sequence[Record], budget: float) -> Course:
     layout, thresholds = Layout.of(made), made.thresholds(Budget(budget, "calls"))
     state: State = made.panel.start()
     pending, passed, calls = None, dict[str, int](), 0
-    for pane in measured_panes(meter(), made.lens, records, Clock(), 64):
+    for pane in measured_panes(meter(), made.lens, records, Clock(), 64, made.declared):
         pending, ready = gather(pending, pane)
         for block in ready:
             state, found = made.panel.update(state, Block(made, layout, block, min(block.n, 200)).feed)

@@ -215,7 +215,7 @@ def unpaired(case: Case, seed: int, calls: int, share: float = 1.0) -> int | Non
     mixed = f"{_weighted(before, 1 - share)} + {_weighted(now, share)}" if share < 1 else now
     for part in range(-(-calls // 500)):
         records = stream([f"n={(part + 1) * 500} {mixed}"], seed + 1000)[part * 500 :]
-        for pane in measured_panes(meter(), made.lens, records, Clock(), 64):
+        for pane in measured_panes(meter(), made.lens, records, Clock(), 64, made.declared):
             state, alarms = verdict.judge(judge, state, pane)
             seen += pane.n
             if any(one.detector == "answers" for one in alarms):

@@ -85,7 +85,7 @@ def judged(meter: Meter, first: Sequence[Record], rest: Sequence[Record], budget
     made = build_baseline(meter, first, force=True)
     judge = Judge(made, Budget(budget, "calls"))
     state, alarms = start(judge), []
-    for pane in measured_panes(meter, made.lens, rest, Clock(), 64):
+    for pane in measured_panes(meter, made.lens, rest, Clock(), 64, made.declared):
         state, new = verdict.judge(judge, state, pane)
         alarms += new
     return judge, alarms

@@ -51,7 +51,7 @@ def test_a_block_counts_far_questions_and_no_call_without_one():
     far = int((rows["band"][50:] >= FAR).sum())
     assert far > 10
     assert block.feed.flags[OFF_TOPIC] == (far, 150)
-    assert tuple(map(float, LAYOUT.share(OFF_TOPIC, block.vector))) == (far, 150)
+    assert tuple(map(float, LAYOUT.raised(BASELINE, OFF_TOPIC, block.vector))) == (far, 150)
 
 
 def test_the_baselines_rate_is_its_own_share_or_the_nominal_one_whichever_is_larger():
