@@ -29,7 +29,7 @@ from drift.newcomers import Newcomers, far_questions, newcomers
 from drift.pane import Pane, Texts
 from drift.panel import KINDS, QUESTIONS
 from drift.prompt_rules import Breach
-from drift.prompts import Link
+from drift.prompts import COVERED, Link, like
 from drift.slices import Sliced, slices
 from drift.state import Judge, Latch, SegmentState
 
@@ -39,7 +39,8 @@ class Alarm:
     """A change of state of one kind of drift, with its evidence.
 
     ``scores`` says how far each sampled answer lies along the drift; ``compared`` which share of the answers could be
-    compared at all; ``held`` that `model` is held back for now; ``asked_for`` the requested model where it stayed.
+    compared at all; ``held`` that `model` is held back for now; ``asked_for`` the requested model where it stayed;
+    ``unlike`` that most inputs are unlike the baseline's, so that what they account for is not known.
 
     Alarms about prompts have the chain's ``links``, the ``anchor``'s version and calls, the ``version`` that they are
     about, or the rule that was broken.
@@ -74,6 +75,7 @@ class Alarm:
     compared: float | None = None
     held: bool = False
     asked_for: int = 0
+    unlike: bool = False
     slices: tuple[Sliced, ...] = ()
 
 
@@ -125,6 +127,7 @@ def explained(
         compared=_compared(layout, since) if since is not None and kind == "model" else None,
         held=kind == "data" and state.held,
         asked_for=_asked_for(state, point) if point and kind == "model" else 0,
+        unlike=_unlike(config, rows),
         slices=slices(config, state, detector, found, since, rows) if since is not None and found is not None else (),
     )
 
@@ -132,6 +135,13 @@ def explained(
 def _compared(layout: Layout, since: FloatArray) -> float:
     """Share of the calls with an input whose answers were compared."""
     return min(float(since[layout.compared] / max(since[layout.topics].sum(), 1.0)), 1.0)
+
+
+def _unlike(config: Judge, rows: Rows) -> bool:
+    """Whether most of the sampled inputs are unlike the baseline's."""
+    anchor = config.own_anchor
+    asked = rows[rows["topic"] >= 0]
+    return anchor is not None and len(asked) > 0 and like(anchor, asked).sum() < COVERED * len(asked)
 
 
 def _asked_for(state: SegmentState, point: ChangePoint) -> int:

@@ -215,7 +215,7 @@ def add(anchor: Anchor, version: Version, cells: Table, end: int, grown: BoolArr
 
 
 def like(anchor: Anchor, answered: Table) -> BoolArray:
-    """Which of these cells have inputs like the anchor's, whose answers can be compared."""
+    """Which of these cells or rows have inputs like the anchor's, whose answers can be compared."""
     frame = anchor.baseline.frame
     return np.asarray((answered["band"] < frame.bands) & anchor.known[frame.topic(answered["topic"])])
 

@@ -125,7 +125,7 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
         samples=None if found is None else _samples(found, alarm.compared),
         delay=None if point is None else {"calls": alarm.calls - point.calls, "s": (alarm.raised_at - point.at) / 1000},
         held_back=["model"] if alarm.held else [],
-        explained=None if alarm.split is None else _split(alarm.split),
+        explained=None if alarm.split is None else _split(alarm.split) | ({"unlike": True} if alarm.unlike else {}),
         change_point=None if point is None else {name: instant(getattr(point, name)) for name in ("at", "low", "high")},
         marker=None if marker is None else {k: v for k, v in marker.items() if k != "at_ms"},
         topics=topics,
@@ -181,7 +181,7 @@ def _sentence(
     if turned := what_turned(turns):
         clauses.append(turned)
     if alarm.split is not None:
-        clauses.append(what_explains(alarm.split))
+        clauses.append(what_explains(alarm.split, unlike=alarm.unlike))
     told = None if marker is None else marker["field"]  # what the marker says need not be estimated
     if carried := what_carries([one for one in alarm.slices if not (one.sampled and one.field == told)]):
         clauses.append(carried)

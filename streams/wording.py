@@ -168,12 +168,14 @@ def _shown(text: str) -> str:
     return text.replace("\n", "⏎").strip() or "⏎"
 
 
-def what_explains(parts: Split) -> str:
-    """How much of a change other questions account for."""
+def what_explains(parts: Split, *, unlike: bool = False) -> str:
+    """How much of a change other questions account for, where most of them are like the baseline's."""
+    if unlike:
+        return "most questions are unlike the baseline's: how much they account for is not known"
     if parts.share >= MOSTLY:
         return f"other questions account for {percent(parts.share)} of it"
     if parts.share <= 1 - MOSTLY:
-        return "the questions are much the same"
+        return "other questions account for hardly any of it"
     return f"other questions account for {percent(parts.share)} of it, the rest is in the answers"
 
 
