@@ -47,7 +47,8 @@ def measure(population: Population, given: argparse.Namespace, progress: Progres
         rivals = Rivals(population, number, made) if population.rivals and not given.no_rivals else None
         for stream in range(given.streams):
             one = Stream(judge, made, population, number, stream)
-            found.outcomes += [one.then(case) for case in wanted]
+            calm = rivals is not None or stream < given.calm
+            found.outcomes += [one.then(case) for case in wanted if calm or case.injected != "none"]
             for name, spent in one.spent.items():
                 found.spent[name].add(spent)
             if rivals:
@@ -67,6 +68,9 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", default=[], metavar="TEXT", help="cases whose name holds one of these")
     parser.add_argument("--streams", type=int, default=10, help="streams a baseline (default: %(default)s)")
     parser.add_argument("--baselines", type=int, default=4, help="baselines a population (default: %(default)s)")
+    parser.add_argument(
+        "--calm", type=int, default=3, help="streams without drift a baseline where no rival wants more (%(default)s)"
+    )
     parser.add_argument("--budget", type=float, default=20_000, help="calls to a false alarm (default: %(default)s)")
     parser.add_argument("--no-rivals", action="store_true", help="leave out the other detectors")
     parser.add_argument("--page", type=Path, help="write the tables into this page, between its marks")

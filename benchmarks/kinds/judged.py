@@ -17,6 +17,7 @@ import xxhash
 
 from benchmarks.kinds.calls import IntArray, Seen, draw, places, pool
 from benchmarks.kinds.cases import Case, Population
+from benchmarks.kinds.courses import Course
 from drift import baseline as baselines
 from drift import explain, verdict
 from drift.alarm import Alarm
@@ -124,7 +125,10 @@ class Told:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A stream judged: alarms before its change, and the first of each kind after it."""
+    """A stream judged: alarms before its change, and the first of each kind after it.
+
+    ``answers`` is the evidence of the detector of answers until its first alarm, infinite there.
+    """
 
     case: str
     baseline: int
@@ -132,6 +136,7 @@ class Outcome:
     false: tuple[Told, ...]
     told: tuple[Told, ...]
     held: bool
+    answers: Course
 
     def first(self, kind: str) -> Told | None:
         """The first alarm of a kind."""
@@ -193,28 +198,34 @@ class Stream:
         self.spent = {"without drift": Spent(), "with drift": Spent()}
         rng = generator(population.name, "stream", baseline, stream)
         self.calls = draw(population.before, BEFORE, rng)
-        self.state, self.false, _ = self._run(start(judge), self.calls, 0, rng, Spent(), ())
+        self.head: list[float] = []
+        self.state, self.false, _ = self._run(start(judge), self.calls, self.head, rng, Spent(), ())
 
-    def then(self, case: Case) -> Outcome:
-        """What is named after the change of a case."""
+    def then(self, case: Case, horizon: int = HORIZON) -> Outcome:
+        """What is named in so many calls after the change of a case."""
         spent = self.spent["without drift" if case.injected == "none" else "with drift"]
         rng = generator(self.population.name, case.name, self.baseline, self.stream)
-        calls = draw(case.now, HORIZON, rng)
-        _, told, held = self._run(self.state, calls, BEFORE, rng, spent, case.new)
-        return Outcome(case.name, self.baseline, self.stream, self.false, told, held)
+        calls = draw(case.now, horizon, rng)
+        course = list(self.head)
+        _, told, held = self._run(self.state, calls, course, rng, spent, case.new)
+        answers = Course.of(course, TICK)
+        return Outcome(case.name, self.baseline, self.stream, self.false, told, held, answers)
 
     def _run(
         self,
         state: SegmentState,
         calls: IntArray,
-        first: int,
+        course: list[float],
         rng: np.random.Generator,
         spent: Spent,
         new: Sequence[str],
     ) -> tuple[SegmentState, tuple[Told, ...], bool]:
-        """State and first alarm of each kind; it ends early once every kind that is asked for has come."""
+        """State and first alarm of each kind; it ends early once every kind that is asked for has come.
+
+        The evidence of the detector of answers is added to ``course``, which says how many calls came before.
+        """
         told: dict[str, Told] = {}
-        held = False
+        held, first = False, TICK * len(course)
         ticks = panes(self.made.seen, calls, first, rng)
         injected = _inputs(new)
         with spent.watched():
@@ -223,6 +234,7 @@ class Stream:
                 state, alarms = verdict.judge(self.judge, state, pane)
                 spent.judge += time.process_time() - begin
                 held |= state.held
+                course.append(np.inf if "model" in state.latches else state.statistics.get("answers", -np.inf))
                 for one in alarms:
                     if one.state == "firing" and one.kind not in told:
                         told[one.kind] = self._told(one, spent, injected)

@@ -9,9 +9,10 @@ import numpy as np
 
 from benchmarks.kinds.asked import asked
 from benchmarks.kinds.cases import EXPECTED
+from benchmarks.kinds.courses import Course, threshold
 from benchmarks.kinds.judged import ASKED, BEFORE, HORIZON, Outcome
 from benchmarks.kinds.results import CASES, PROTOTYPE, Results, clear, delays, first_right, in_top, named, points
-from benchmarks.kinds.rivals import NAMES, Alone, threshold
+from benchmarks.kinds.rivals import NAMES
 from benchmarks.kinds.tables import Rate, mean, quartiles, run_length, table
 
 
@@ -81,24 +82,24 @@ def beside(results: Results) -> str:
     rows = []
     for population in dict.fromkeys(name for name, _ in results.alone):
         streams = [alone for name, alone in results.alone if name == population]
-        bounds = {name: _bound(results, streams, name, population) for name in NAMES}
-        for case in (one for one in streams[0].courses["conditional"] if CASES[one].injected == "model"):
+        null = f"none: {population}"
+        judged = threshold([one.answers for one in results.of(null)], results.budget, BEFORE + HORIZON)
+        bounds = {
+            name: threshold([one.courses[name][null] for one in streams], results.budget, BEFORE + HORIZON)
+            for name in NAMES
+        }
+        for case in (one for one in streams[0].courses[NAMES[0]] if CASES[one].injected == "model"):
             stem, _, share = case.rpartition(", ")
             prototype = dict(zip(("100%", "30%", "10%"), PROTOTYPE.get(stem, ("–",) * 3), strict=True))[share]
             outcomes = results.of(case)
-            row: list[object] = [case, _late(delays(outcomes, ("model",))), prototype]
-            rows.append(row + [_late(_passed(streams, name, case, bounds[name])) for name in NAMES])
-    return table(["case", "`model` as judged", "prototype", *NAMES], rows)
+            row: list[object] = [case, prototype, _late(delays(outcomes, ("model",)))]
+            row.append(_late(_passed([one.answers for one in outcomes], judged)))
+            rows.append(row + [_late(_passed([one.courses[n][case] for one in streams], bounds[n])) for n in NAMES])
+    return table(["case", "prototype", "`model` as judged", "`answers` alone", *NAMES], rows)
 
 
-def _bound(results: Results, streams: Sequence[Alone], name: str, population: str) -> float:
-    null = [one.courses[name][f"none: {population}"] for one in streams]
-    return threshold(null, results.budget, BEFORE + HORIZON)
-
-
-def _passed(streams: Sequence[Alone], name: str, case: str, bound: float) -> list[float]:
+def _passed(courses: Sequence[Course], bound: float) -> list[float]:
     """Calls after the change until a threshold was passed, in streams that had not passed it before."""
-    courses = [one.courses[name][case] for one in streams]
     fresh = [one for one in courses if one.passes(bound) > BEFORE]
     return [min(one.passes(bound) - BEFORE, HORIZON) for one in fresh]
 

@@ -1,22 +1,22 @@
-"""Detectors of answers beside each other, each alone, at one realised run length on the same streams without drift.
+"""Other detectors of answers, to be compared at the same realised run length on the same streams without drift.
 
-``conditional`` is the ``answers`` detector of the baseline; ``unconditional`` the same one, learnt from the same calls
-with inputs that are all alike; ``rff-mmd`` the squared maximum mean discrepancy of the answers' embeddings by 512 random
-Fourier features (Rahimi and Recht 2007; Gretton et al. 2012) over windows of 40 to 1,280 calls, each scaled to what no
-drift gives it (Wilson and Hilferty 1931), the largest of which counts.
+``unconditional`` is the ``answers`` detector, learnt from the same calls with inputs that are all alike; ``rff-mmd``
+the squared maximum mean discrepancy of the answers' embeddings by 512 random Fourier features (Rahimi and Recht 2007;
+Gretton et al. 2012) over windows of 40 to 1,280 calls, each scaled to what no drift gives it (Wilson and Hilferty
+1931), the largest of which counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.kinds.calls import IntArray, Seen, draw, pool
 from benchmarks.kinds.cases import Population
+from benchmarks.kinds.courses import Course, FloatArray
 from benchmarks.kinds.judged import BEFORE, HORIZON, SEED, TICK, Made, generator, panes
 from drift import baseline as baselines
 from drift import verdict
@@ -24,10 +24,11 @@ from drift.baseline import Baseline, build
 from drift.budget import Budget
 from drift.state import Judge, start
 
-FloatArray = npt.NDArray[np.float64]
 FEATURES = 512
 WINDOWS = (4, 8, 16, 32, 64, 128)
 """Ticks of each."""
+
+COMPARED = ("none", "model")
 
 NEVER = Budget(1e13, "calls")
 """A budget at which no alarm is raised: detectors are read as they run."""
@@ -35,28 +36,7 @@ NEVER = Budget(1e13, "calls")
 ENOUGH = 20.0
 """Evidence beyond which a stream need not be read on: e to the 20th calls between false alarms."""
 
-NAMES = ("conditional", "unconditional", "rff-mmd")
-
-
-@dataclass(frozen=True)
-class Course:
-    """Record highs of a detector on a stream: calls seen, and height."""
-
-    at: FloatArray
-    height: FloatArray
-
-    @classmethod
-    def of(cls, statistic: Sequence[float] | FloatArray, first: int = 0) -> Course:
-        """The record highs of what a detector said after each tick, the first of which ends at ``first`` + 10 calls."""
-        course = np.asarray(statistic, dtype=np.float64)
-        before = np.concatenate([[-np.inf], np.maximum.accumulate(course)[:-1]])
-        highs = np.flatnonzero(course > before)
-        return cls(first + TICK * (highs + 1.0), course[highs])
-
-    def passes(self, threshold: float, after: float = 0.0) -> float:
-        """Calls at which it first passed a threshold, infinite where it never did."""
-        over = self.at[(self.height >= threshold) & (self.at > after)]
-        return float(over[0]) if len(over) else np.inf
+NAMES = ("unconditional", "rff-mmd")
 
 
 @dataclass(frozen=True)
@@ -134,21 +114,16 @@ class Rivals:
         rng = generator(self.population.name, "stream", self.number, stream)
         before = draw(self.population.before, BEFORE, rng)
         after = {}
-        for case in self.population.cases:
+        for case in (one for one in self.population.cases if one.injected in COMPARED):
             rng = generator(self.population.name, case.name, self.number, stream)
             after[case.name] = draw(case.now, HORIZON, rng)
         blind, unseen = self.blind
-        return Alone(
-            self.number,
-            stream,
-            {
-                "conditional": _evidence(self.made.baseline, self.made.seen, before, after),
-                "unconditional": _evidence(blind, unseen, before, after),
-                "rff-mmd": {
-                    name: Course.of(self.mmd.course(np.concatenate([before, calls]))) for name, calls in after.items()
-                },
-            },
-        )
+        seen = {name: self.mmd.course(np.concatenate([before, calls])) for name, calls in after.items()}
+        courses = {
+            "unconditional": _evidence(blind, unseen, before, after),
+            "rff-mmd": {name: Course.of(course, TICK) for name, course in seen.items()},
+        }
+        return Alone(self.number, stream, courses)
 
 
 def _evidence(baseline: Baseline, seen: Seen, before: IntArray, after: Mapping[str, IntArray]) -> dict[str, Course]:
@@ -167,18 +142,5 @@ def _evidence(baseline: Baseline, seen: Seen, before: IntArray, after: Mapping[s
             course.append(then.statistics["answers"])
             if course[-1] > ENOUGH:
                 break
-        courses[name] = Course.of(course)
+        courses[name] = Course.of(course, TICK)
     return courses
-
-
-def threshold(courses: Sequence[Course], run_length: float, length: float) -> float:
-    """Threshold at which streams of ``length`` calls without drift alarm once in ``run_length`` calls."""
-    heights = np.unique(np.concatenate([one.height for one in courses]))
-    low, high = 0, len(heights) - 1
-    while low < high:
-        middle = (low + high) // 2
-        first = np.array([one.passes(float(heights[middle])) for one in courses])
-        alarms = np.isfinite(first).sum()
-        reached = np.minimum(first, length).sum() / max(alarms, 1e-9)
-        low, high = (low, middle) if reached >= run_length else (middle + 1, high)
-    return float(heights[low])
