@@ -1,7 +1,7 @@
 """Which kind of drift is named, when and how well explained, on real calls with an injected change.
 
     python -m benchmarks.kinds                      everything, about an hour
-    python -m benchmarks.kinds --cases mix --streams 1 --baselines 2
+    python -m benchmarks.kinds --cases mix --streams 1 --others 1 --baselines 2
 
 Each case: baselines of 3,000 calls, forced, since rows repeat in these small pools; streams with the change at call
 2,000, so that change points may err to both sides and alarms before it count as false; 8,000 calls after it, which is
@@ -45,7 +45,7 @@ def measure(population: Population, given: argparse.Namespace, progress: Progres
     wanted = [case for case in population.cases if case.injected == "none" or chosen(case.name, given.cases)]
     for number, made, judge in judges(population, given.baselines, given.budget, given.cache):
         rivals = Rivals(population, number, made) if population.rivals and not given.no_rivals else None
-        for stream in range(given.streams):
+        for stream in range(streams(population, given)):
             one = Stream(judge, made, population, number, stream)
             calm = rivals is not None or stream < given.calm
             found.outcomes += [one.then(case) for case in wanted if calm or case.injected != "none"]
@@ -57,6 +57,11 @@ def measure(population: Population, given: argparse.Namespace, progress: Progres
     return found
 
 
+def streams(population: Population, given: argparse.Namespace) -> int:
+    """Streams of each baseline of a population."""
+    return given.streams if population.rivals else given.others
+
+
 def chosen(name: str, cases: Sequence[str]) -> bool:
     """Whether a case is asked for."""
     return not cases or any(part in name for part in cases)
@@ -66,10 +71,13 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", nargs="+", default=[], metavar="TEXT", help="cases whose name holds one of these")
-    parser.add_argument("--streams", type=int, default=10, help="streams a baseline (default: %(default)s)")
+    parser.add_argument(
+        "--streams", type=int, default=10, help="streams a baseline where speed is compared (default: %(default)s)"
+    )
+    parser.add_argument("--others", type=int, default=5, help="streams a baseline elsewhere (default: %(default)s)")
     parser.add_argument("--baselines", type=int, default=4, help="baselines a population (default: %(default)s)")
     parser.add_argument(
-        "--calm", type=int, default=3, help="streams without drift a baseline where no rival wants more (%(default)s)"
+        "--calm", type=int, default=3, help="streams without drift a baseline elsewhere (default: %(default)s)"
     )
     parser.add_argument("--budget", type=float, default=20_000, help="calls to a false alarm (default: %(default)s)")
     parser.add_argument("--no-rivals", action="store_true", help="leave out the other detectors")
@@ -84,7 +92,7 @@ def main() -> None:
     ]
     results = counted.Results(budget=given.budget)
     with threadpool_limits(1), Progress(console=Console(stderr=True)) as progress:
-        whole = progress.add_task("streams", total=len(populations) * given.baselines * given.streams)
+        whole = progress.add_task("streams", total=sum(given.baselines * streams(one, given) for one in populations))
         for population in populations:
             progress.update(whole, description=population.name)
             found = remembered(population, given, progress, whole)
@@ -101,7 +109,7 @@ def remembered(population: Population, given: argparse.Namespace, progress: Prog
     """Results of a population, from the folder where they were kept."""
     file = given.keep / f"{population.name.replace(' ', '_')}.pickle" if given.keep else None
     if file and file.exists():
-        progress.advance(task, given.baselines * given.streams)
+        progress.advance(task, given.baselines * streams(population, given))
         return pickle.loads(file.read_bytes())
     found = measure(population, given, progress, task)
     if file:

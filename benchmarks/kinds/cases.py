@@ -170,4 +170,4 @@ def _prompts() -> list[Population]:
     return made
 
 
-POPULATIONS = (*_releases(), *_surveys(), *_open_models(), *_topics(), *_prompts())
+POPULATIONS = sorted((*_releases(), *_surveys(), *_open_models(), *_topics(), *_prompts()), key=lambda one: one.rivals)
