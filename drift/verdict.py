@@ -14,7 +14,7 @@ from drift.detectors.memory import FloatArray
 from drift.effects import Effect, along, direction, effect
 from drift.errors import LensMismatchError
 from drift.explain import change_point
-from drift.hold import UNEXPLAINED, unexplained
+from drift.hold import UNEXPLAINED, WEIGHED, unexplained
 from drift.pane import Pane
 from drift.panel import KINDS, QUESTIONS
 from drift.state import Judge, Latch, SegmentState, with_exemplars
@@ -104,7 +104,7 @@ def _raise(config: Judge, state: SegmentState, question: str, pane: Pane) -> tup
         found = effect(config.baseline, config.layout, detector, sums)
         if found is None or found.size < config.tolerances[detector]:
             continue
-        if question == "model" and _due_to_inputs(config, state, sums):
+        if question == "model" and _due_to_inputs(config, state, point.bucket):
             return replace(state, held=True), None
         alarm = explained(config, state, "firing", question, detector, pane, found, point)
         way = direction(config.baseline, config.layout, detector, sums)
@@ -113,9 +113,12 @@ def _raise(config: Judge, state: SegmentState, question: str, pane: Pane) -> tup
     return state, None
 
 
-def _due_to_inputs(config: Judge, state: SegmentState, sums: FloatArray) -> bool:
-    """Whether inputs drifted first and account for most of what moved in the answers."""
-    return "data" in state.latches and unexplained(config.baseline, config.layout, sums) < UNEXPLAINED
+def _due_to_inputs(config: Judge, state: SegmentState, bucket: int) -> bool:
+    """Whether inputs drifted first and account for most of what moved in the answers since, or in the last calls."""
+    if "data" not in state.latches:
+        return False
+    sums = state.history.since(min(bucket, state.history.reaching(WEIGHED, state.calls)))
+    return unexplained(config.baseline, config.layout, sums) < UNEXPLAINED
 
 
 def _clear(config: Judge, state: SegmentState, question: str, pane: Pane) -> tuple[SegmentState, Alarm | None]:
