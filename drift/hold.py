@@ -14,7 +14,7 @@ from drift.block import Layout
 from drift.detectors.memory import FloatArray
 
 UNEXPLAINED = 0.3
-"""Squared shift of the answers, in residual variances, that inputs account for, for each squared deviation that they moved.
+"""Squared shift of the answers, in residual variances, that inputs account for: for each squared deviation they moved.
 
 On real calls other mixes of tasks and questions left up to .25, another model from .7 on.
 """
