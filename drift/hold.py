@@ -13,14 +13,14 @@ from drift.baseline import Baseline
 from drift.block import Layout
 from drift.detectors.memory import FloatArray
 
-UNEXPLAINED = 0.3
+UNEXPLAINED = 0.5
 """Squared shift of the answers, in residual variances, that inputs account for: for each squared deviation they moved.
 
 On real calls other mixes of tasks and questions left up to .25, another model from .7 on.
 """
 
-WEIGHED = 256
-"""Calls over which answers are weighed against inputs at least: over a few calls chance leaves much unexplained."""
+WEIGHED = 1024
+"""Calls, since inputs drifted, over which answers are weighed against them: an excursion over a few calls is chance."""
 
 COVERED = 0.5
 """Share of calls whose answers must be comparable: where topics cover fewer, inputs explain nothing reliably."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from drift.alarm import Alarm, explained
 from drift.block import Block, gather
 from drift.detectors.memory import FloatArray
@@ -114,10 +116,12 @@ def _raise(config: Judge, state: SegmentState, question: str, pane: Pane) -> tup
 
 
 def _due_to_inputs(config: Judge, state: SegmentState, bucket: int) -> bool:
-    """Whether inputs drifted first and account for most of what moved in the answers since, or in the last calls."""
+    """Whether inputs drifted and account for what moved in the answers: since the change, or for long since inputs did."""
     if "data" not in state.latches:
         return False
-    sums = state.history.since(min(bucket, state.history.reaching(WEIGHED, state.calls)))
+    inputs = int(np.searchsorted(state.history.span[:, 0], np.int64(state.latches["data"].since)))
+    longest = max(state.history.reaching(WEIGHED, state.calls), inputs)
+    sums = state.history.since(min(bucket, longest))
     return unexplained(config.baseline, config.layout, sums) < UNEXPLAINED
 
 
