@@ -116,7 +116,7 @@ def _raise(config: Judge, state: SegmentState, question: str, pane: Pane) -> tup
 
 
 def _due_to_inputs(config: Judge, state: SegmentState, bucket: int) -> bool:
-    """Whether inputs drifted and account for what moved in the answers: since the change, or for long since inputs did."""
+    """Whether inputs drifted and account for what moved in the answers since then, at most over the last calls."""
     if "data" not in state.latches:
         return False
     inputs = int(np.searchsorted(state.history.span[:, 0], np.int64(state.latches["data"].since)))
