@@ -99,15 +99,16 @@ def _raise(config: Judge, state: SegmentState, question: str, pane: Pane) -> tup
     state = replace(state, held=False) if question == "model" else state
     over = {name: state.statistics[name] - config.thresholds[name][0] for name in _detectors(config, question)}
     started = state.started.get(question, 0)
-    for detector in sorted((name for name in over if over[name] >= 0), key=lambda name: (-over[name], name)):
+    raised = sorted((name for name in over if over[name] >= 0), key=lambda name: (-over[name], name))
+    if raised and question == "model" and _due_to_inputs(config, state):
+        return replace(state, held=True), None
+    for detector in raised:
         bets = state.detectors[detector]
         point = change_point(config.baseline, config.layout, state.history, detector, bets, started, state.calls)
         sums = state.history.since(point.bucket)
         found = effect(config.baseline, config.layout, detector, sums)
         if found is None or found.size < config.tolerances[detector]:
             continue
-        if question == "model" and _due_to_inputs(config, state, point.bucket):
-            return replace(state, held=True), None
         alarm = explained(config, state, "firing", question, detector, pane, found, point)
         way = direction(config.baseline, config.layout, detector, sums)
         latch = Latch(detector, state.statistics[detector], pane.end, point.at, pane.tick, state.calls, way)
@@ -115,13 +116,12 @@ def _raise(config: Judge, state: SegmentState, question: str, pane: Pane) -> tup
     return state, None
 
 
-def _due_to_inputs(config: Judge, state: SegmentState, bucket: int) -> bool:
+def _due_to_inputs(config: Judge, state: SegmentState) -> bool:
     """Whether inputs drifted and account for what moved in the answers since then, at most over the last calls."""
     if "data" not in state.latches:
         return False
-    inputs = int(np.searchsorted(state.history.span[:, 0], np.int64(state.latches["data"].since)))
-    longest = max(state.history.reaching(WEIGHED, state.calls), inputs)
-    sums = state.history.since(min(bucket, longest))
+    drifted = int(np.searchsorted(state.history.span[:, 0], np.int64(state.latches["data"].since)))
+    sums = state.history.since(max(state.history.reaching(WEIGHED, state.calls), drifted))
     return unexplained(config.baseline, config.layout, sums) < UNEXPLAINED
 
 
