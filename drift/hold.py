@@ -22,6 +22,9 @@ On real calls other mixes of tasks and questions left up to .25, another model f
 WEIGHED = 1024
 """Calls, since inputs drifted, over which answers are weighed against them: an excursion over a few calls is chance."""
 
+HARDLY = 0.1
+"""Squared standard deviations that inputs are taken to have moved at least: new questions may scatter, without a mean."""
+
 COVERED = 0.5
 """Share of calls whose answers must be comparable: where topics cover fewer, inputs explain nothing reliably."""
 
@@ -32,16 +35,16 @@ SURELY = 2.0
 def unexplained(baseline: Baseline, layout: Layout, sums: FloatArray) -> float:
     """What is surely left of the answers' squared shift, for each squared standard deviation that the inputs moved.
 
-    Infinite where the inputs have not moved, or cover too few of the calls to explain anything.
+    Infinite where they cover too few of the calls to explain anything.
     """
     n, asked = float(sums[layout.compared]), float(sums[layout.topics].sum())
     if asked == 0 or n < COVERED * asked:
         return np.inf
     fit = baseline.fit
     shift = sums[layout.inputs] / asked - fit.input_mean
-    moved = _square(shift, 1 / asked + 1 / fit.size)[0]
+    moved = max(_square(shift, 1 / asked + 1 / fit.size)[0], HARDLY)
     left, error = _square(sums[layout.answers] / n - fit.residual_mean, 1 / n + 1 / max(fit.compared, 1.0))
-    return max(left - SURELY * error, 0.0) / moved if moved > 0 else np.inf
+    return max(left - SURELY * error, 0.0) / moved
 
 
 def _square(mean: FloatArray, noise: float) -> tuple[float, float]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache as once
 from itertools import pairwise
 from pathlib import Path
 from unittest.mock import patch
@@ -95,6 +96,7 @@ def made(population: Population, number: int, cache: Path) -> Made:
     return Made(baseline, seen, drawn)
 
 
+@once
 def _code() -> str:
     """Address of the code that makes a baseline, texts and labels of the calls included."""
     root = Path(__file__).parents[2]
