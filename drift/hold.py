@@ -23,7 +23,7 @@ WEIGHED = 1024
 """Calls, since inputs drifted, over which answers are weighed against them: an excursion over a few calls is chance."""
 
 HARDLY = 0.1
-"""Squared standard deviations that inputs are taken to have moved at least: new questions may scatter, without a mean."""
+"""Squared standard deviations that inputs count as having moved at least: new questions may scatter, without a mean."""
 
 COVERED = 0.5
 """Share of calls whose answers must be comparable: where topics cover fewer, inputs explain nothing reliably."""
