@@ -259,7 +259,7 @@ class Stream:
             point.high_calls - BEFORE,
             record.marker["field"] if record.marker else "",
             None if alarm.split is None else alarm.split.share,
-            _rank(record.topics, injected),
+            _rank(record.topics, injected) if alarm.kind == "data" else 0,
             "; ".join(str(topic.get("words", "")) for topic in record.topics[:3]) if injected else "",
         )
 
