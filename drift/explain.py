@@ -22,6 +22,12 @@ SUPPORT = 2.0
 AWAY = 500
 """Calls after which a marker's value that comes back is news again."""
 
+SHARES = (1.0, 0.5, 0.25, 0.125)
+"""Shares of a bet that a change is dated by, the likeliest of them: a whole bet rests on few calls and may be too high.
+
+A bet that is too high loses on the very change that it saw, so that no start but the last block seems likely.
+"""
+
 EARLIER = 256
 """Calls by which a change may lie before the evidence last started anew: that start errs late, the search early."""
 
@@ -72,8 +78,9 @@ def change_point(
         evidence = int(state.age[0, np.argmax(state.log_e[0])])
         after = max(after, now - evidence - EARLIER)
     gains = _gains(baseline, layout, detector, state, history.sums[:, : layout.width].astype(np.float64))
-    ratios = np.cumsum(gains[::-1])[::-1]
-    ratios[:-1][history.calls[:-1] < after] = -np.inf
+    every = np.cumsum(gains[:, ::-1], axis=1)[:, ::-1]
+    every[:, :-1][:, history.calls[:-1] < after] = -np.inf
+    ratios = every[np.argmax(every.max(axis=1))]
     bucket = int(np.argmax(ratios))
     likely = np.flatnonzero(ratios >= ratios[bucket] - SUPPORT)
     low, high = int(likely[0]), int(likely[-1])
@@ -92,23 +99,26 @@ def change_point(
 def _gains(
     baseline: Baseline, layout: Layout, detector: str, state: Memory | FloatArray, sums: FloatArray
 ) -> FloatArray:
-    """Log likelihood ratio of each row of sums for the change that the detector saw: its bets, for topics unshrunk."""
+    """Log likelihood ratio of each row of sums for the change that the detector saw: its bets, for topics unshrunk.
+
+    A row for each of ``SHARES`` of a bet where it is a tilt, else one: shape ``(choices, rows)``.
+    """
     panel = baseline.panel
     if not isinstance(state, Memory):
         known, (flagged, n) = panel.rates[detector], layout.raised(baseline, detector, sums)
         rate = known.rate
         now = min(rate * float(known.ratios[np.argmax(state)]), 0.999)
-        return np.asarray(flagged * np.log(now / rate) + (n - flagged) * np.log((1 - now) / (1 - rate)))
+        return np.asarray(flagged * np.log(now / rate) + (n - flagged) * np.log((1 - now) / (1 - rate)))[None]
     best = int(np.argmax(state.log_e[0]))
     if detector == "topics":
         p = baseline.fit.proportions
         q = np.maximum(p + means(state, panel.topics.size)[0][0, best], 0.3 * p)
-        return np.asarray(sums[:, layout.topics] @ np.log(q / q.sum() / p))
+        return np.asarray(sums[:, layout.topics] @ np.log(q / q.sum() / p))[None]
     tilt = panel.tilts[detector]
     mean, noise = means(state, tilt.size)
-    theta = tilt.bet(mean, noise)[0, best]
+    thetas = np.outer(SHARES, tilt.bet(mean, noise)[0, best])
     centred, n = _centred(baseline, layout, detector, sums)
-    return np.asarray(centred @ theta - n * tilt.reference[0].cumulant(theta[None])[0])
+    return np.asarray(thetas @ centred.T - np.outer(tilt.reference[0].cumulant(thetas), n))
 
 
 def _centred(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -1,4 +1,9 @@
-"""Answers that moved because the questions did: when `model` is held back."""
+"""Answers that moved because the questions did: when `model` is held back.
+
+Answers are compared with what the baseline gives to like questions, by topic and by a linear map of the input. To other
+questions that is somewhat wrong even where the model is the same: the baseline knows its topics by few calls, and
+answers bend with the input. What is wrong grows with the square of how far the inputs moved.
+"""
 
 from __future__ import annotations
 
@@ -7,40 +12,42 @@ import numpy as np
 from drift.baseline import Baseline
 from drift.block import Layout
 from drift.detectors.memory import FloatArray
-from drift.frame import FEWEST
 
-UNEXPLAINED = 0.3
-"""Share of the answers' squared shift, left over by the inputs, below which it is put down to them."""
+UNEXPLAINED = 0.5
+"""Squared shift of the answers, in residual variances, that inputs account for: for each squared deviation they moved.
+
+On real calls other mixes of tasks and questions left up to .25, another model from .7 on.
+"""
+
+WEIGHED = 1024
+"""Calls, since inputs drifted, over which answers are weighed against them: an excursion over a few calls is chance."""
+
+HARDLY = 0.1
+"""Squared standard deviations that inputs count as having moved at least: new questions may scatter, without a mean."""
 
 COVERED = 0.5
 """Share of calls whose answers must be comparable: where topics cover fewer, inputs explain nothing reliably."""
 
+SURELY = 2.0
+"""Standard errors that are taken off what is unexplained: it is looked at after every block."""
+
 
 def unexplained(baseline: Baseline, layout: Layout, sums: FloatArray) -> float:
-    """Share of the squared, noise-corrected shift of the answers that other inputs do not account for, 0 to 1.
+    """What is surely left of the answers' squared shift, for each squared standard deviation that the inputs moved.
 
-    One where the inputs have not moved, or cover too few of the calls to explain anything.
+    Infinite where they cover too few of the calls to explain anything.
     """
     n, asked = float(sums[layout.compared]), float(sums[layout.topics].sum())
     if asked == 0 or n < COVERED * asked:
-        return 1.0
+        return np.inf
     fit = baseline.fit
-    per_call = 1 / n + 1 / max(fit.compared, 1.0)
-    left = sums[layout.answers] / n - fit.residual_mean
-    rest = max(float(left @ left) - len(left) * per_call, 0.0)
-    centres, spread = _accounted(baseline)
     shift = sums[layout.inputs] / asked - fit.input_mean
-    explained = (sums[layout.topics] / asked - fit.proportions) @ centres + shift @ fit.slope
-    mix = max(float(explained @ explained) - spread * (1 / asked + 1 / fit.size), 0.0)
-    return rest / (rest + mix) if rest + mix > 0 else 1.0
+    moved = max(_square(shift, 1 / asked + 1 / fit.size)[0], HARDLY)
+    left, error = _square(sums[layout.answers] / n - fit.residual_mean, 1 / n + 1 / max(fit.compared, 1.0))
+    return max(left - SURELY * error, 0.0) / moved
 
 
-def _accounted(baseline: Baseline) -> tuple[FloatArray, float]:
-    """Mean answer of each topic over prompt versions ``(K, r)``, and the variance that inputs give answers, summed."""
-    fit, topics = baseline.fit, baseline.frame.topics
-    strata = len(fit.centres) // topics
-    weight = np.where(fit.counts >= FEWEST, fit.counts, 1e-9).reshape(strata, topics, 1)
-    centres = (fit.centres.reshape(strata, topics, -1) * weight).sum(axis=0) / weight.sum(axis=0)
-    spread = fit.proportions @ (centres - fit.proportions @ centres) ** 2
-    along = (fit.inputs - fit.input_mean) @ fit.slope
-    return centres, float(spread.sum() + (fit.input_weights @ along**2).sum())
+def _square(mean: FloatArray, noise: float) -> tuple[float, float]:
+    """Squared length of a mean of white coordinates less what chance gives it, and its standard error."""
+    square = float(mean @ mean) - len(mean) * noise
+    return square, float(np.sqrt(2 * len(mean) * noise**2 + 4 * max(square, 0.0) * noise))

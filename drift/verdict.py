@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from drift import prompts
 from drift.alarm import Alarm, explained
 from drift.block import Block, gather
@@ -15,7 +17,7 @@ from drift.detectors.memory import FloatArray
 from drift.effects import Effect, along, direction, effect
 from drift.errors import LensMismatchError
 from drift.explain import change_point
-from drift.hold import UNEXPLAINED, unexplained
+from drift.hold import UNEXPLAINED, WEIGHED, unexplained
 from drift.overall import overall
 from drift.pane import Pane
 from drift.panel import KINDS, QUESTIONS
@@ -103,15 +105,16 @@ def _raise(config: Judge, state: SegmentState, question: str, pane: Pane) -> tup
     state = replace(state, held=False) if question == "model" else state
     over = {name: state.statistics[name] - config.thresholds[name][0] for name in _detectors(config, question)}
     started = state.started.get(question, 0)
-    for detector in sorted((name for name in over if over[name] >= 0), key=lambda name: (-over[name], name)):
+    raised = sorted((name for name in over if over[name] >= 0), key=lambda name: (-over[name], name))
+    if raised and question == "model" and _due_to_inputs(config, state):
+        return replace(state, held=True), None
+    for detector in raised:
         bets = state.detectors[detector]
         point = change_point(config.baseline, config.layout, state.history, detector, bets, started, state.calls)
         sums = state.history.since(point.bucket)
         found = effect(config.baseline, config.layout, detector, sums)
         if found is None or found.size < config.tolerances[detector]:
             continue
-        if question == "model" and _due_to_inputs(config, state, sums):
-            return replace(state, held=True), None
         alarm = explained(config, state, "firing", question, detector, pane, found, point)
         way = direction(config.baseline, config.layout, detector, sums)
         statistic, threshold = state.statistics[detector], config.thresholds[detector][0]
@@ -120,9 +123,13 @@ def _raise(config: Judge, state: SegmentState, question: str, pane: Pane) -> tup
     return state, None
 
 
-def _due_to_inputs(config: Judge, state: SegmentState, sums: FloatArray) -> bool:
-    """Whether inputs drifted first and account for most of what moved in the answers."""
-    return "data" in state.latches and unexplained(config.baseline, config.layout, sums) < UNEXPLAINED
+def _due_to_inputs(config: Judge, state: SegmentState) -> bool:
+    """Whether inputs drifted and account for what moved in the answers since then, at most over the last calls."""
+    if "data" not in state.latches:
+        return False
+    drifted = int(np.searchsorted(state.history.span[:, 0], np.int64(state.latches["data"].since)))
+    sums = state.history.since(max(state.history.reaching(WEIGHED, state.calls), drifted))
+    return unexplained(config.baseline, config.layout, sums) < UNEXPLAINED
 
 
 def _clear(config: Judge, state: SegmentState, question: str, pane: Pane) -> tuple[SegmentState, Alarm | None]:

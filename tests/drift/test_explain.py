@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,10 +12,12 @@ from drift.explain import (
     ChangePoint,
     MarkerEvent,
     Markers,
+    change_point,
     moved,
     nearest,
     shifted_topics,
 )
+from drift.history import History
 from drift.newcomers import newcomers
 from tests.drift import builders
 
@@ -73,6 +77,20 @@ def test_an_update_leaves_the_older_markers_as_they_were():
     kept = (dict(markers.usual), {name: dict(values) for name, values in markers.seen.items()})
     markers.update(block(served_model=NEW), 0)
     assert (markers.usual, markers.seen) == kept
+
+
+@pytest.mark.parametrize("overrated", [1.0, 10.0])
+def test_a_change_is_dated_where_it_was_though_the_bet_on_it_is_too_high(overrated):
+    history, state = History.start(LAYOUT.width), BASELINE.panel.start()
+    for t in range(60):
+        rows = builders.calls(20, 200 + t, model=0.2 if t >= 30 else 0.0, start=20 * t)
+        one = Block(BASELINE, LAYOUT, builders.pane(rows), 20.0)
+        state, _ = BASELINE.panel.update(state, one.feed)
+        history = history.push(one.vector, 20 * t, (20_000 * t, 20_000 * (t + 1)))
+    bets = state["answers"]
+    bets = replace(bets, total=overrated * bets.total, age=np.full_like(bets.age, 1200.0))
+    found = change_point(BASELINE, LAYOUT, history, "answers", bets, 0, 1200)
+    assert abs(found.calls - 600) <= 80
 
 
 def point(calls=1000, low=990, high=1010):
