@@ -114,7 +114,7 @@ def _raise(config: Judge, state: SegmentState, question: str, pane: Pane) -> tup
         if found is None or found.size < config.tolerances[detector]:
             continue
         if "data" not in state.latches and _due_to_inputs(config, state, detector, point, sums):
-            return replace(state, held=question == "model"), None
+            return replace(state, held=state.held or question == "model"), None
         alarm = explained(config, state, "firing", question, detector, pane, found, point)
         way = direction(config.baseline, config.layout, detector, sums)
         latch = Latch(detector, state.statistics[detector], pane.end, point.at, pane.tick, state.calls, way)
