@@ -71,7 +71,9 @@ def chosen(name: str, cases: Sequence[str]) -> bool:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.kinds", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--cases", nargs="+", default=[], metavar="TEXT", help="cases whose name holds one of these")
     parser.add_argument(
         "--streams", type=int, default=10, help="streams a baseline where speed is compared (default: %(default)s)"
