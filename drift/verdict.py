@@ -138,7 +138,8 @@ def _due_to_inputs(config: Judge, state: SegmentState, detector: str, point: Cha
     """Whether inputs account for a change of what is answered before `data` can say that they moved."""
     baseline, layout = config.baseline, config.layout
     if detector == "answers":
-        return moved(baseline, layout, sums) and unexplained(baseline, layout, sums) < UNEXPLAINED
+        fresh = state.calls - point.calls < SETTLING
+        return moved(baseline, layout, sums) and (fresh or unexplained(baseline, layout, sums) < UNEXPLAINED)
     if KINDS[detector] == "data" or detector not in layout.scalars or state.calls - point.calls >= SETTLING:
         return False
     parts = split(baseline, layout, detector, sums)
