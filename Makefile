@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test test-embedders check bench clean
+.PHONY: help install demo test test-embedders check bench bench-kinds clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ bench: $(VENV)/developing ## measurements, minutes
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.pane_size
 	$(BIN)/python -m benchmarks.real_calls
+
+bench-kinds: $(VENV)/developing ## which kind of drift is named on real calls, an hour
+	$(BIN)/python -m benchmarks.kinds --page docs/benchmarks.md
 
 clean: ## remove what was installed and cached
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -31,6 +31,12 @@ COVERED = 0.5
 SURELY = 2.0
 """Standard errors that are taken off what is unexplained: it is looked at after every block."""
 
+MOVED = 3.0
+"""Standard errors by which inputs have surely moved, though no alarm says so yet."""
+
+SETTLING = 256
+"""Calls since a change within which other questions are thought of first: inputs take as long to be sure of."""
+
 
 def unexplained(baseline: Baseline, layout: Layout, sums: FloatArray) -> float:
     """What is surely left of the answers' squared shift, for each squared standard deviation that the inputs moved.
@@ -41,10 +47,21 @@ def unexplained(baseline: Baseline, layout: Layout, sums: FloatArray) -> float:
     if asked == 0 or n < COVERED * asked:
         return np.inf
     fit = baseline.fit
-    shift = sums[layout.inputs] / asked - fit.input_mean
-    moved = max(_square(shift, 1 / asked + 1 / fit.size)[0], HARDLY)
     left, error = _square(sums[layout.answers] / n - fit.residual_mean, 1 / n + 1 / max(fit.compared, 1.0))
-    return max(left - SURELY * error, 0.0) / moved
+    return max(left - SURELY * error, 0.0) / max(_shift(baseline, layout, sums)[0], HARDLY)
+
+
+def moved(baseline: Baseline, layout: Layout, sums: FloatArray) -> bool:
+    """Whether the inputs have surely moved."""
+    if sums[layout.topics].sum() == 0:
+        return False
+    square, error = _shift(baseline, layout, sums)
+    return square > MOVED * error
+
+
+def _shift(baseline: Baseline, layout: Layout, sums: FloatArray) -> tuple[float, float]:
+    asked, fit = float(sums[layout.topics].sum()), baseline.fit
+    return _square(sums[layout.inputs] / asked - fit.input_mean, 1 / asked + 1 / fit.size)
 
 
 def _square(mean: FloatArray, noise: float) -> tuple[float, float]:

@@ -16,8 +16,9 @@ from drift.block import Block, gather
 from drift.detectors.memory import FloatArray
 from drift.effects import Effect, along, direction, effect
 from drift.errors import LensMismatchError
-from drift.explain import change_point
-from drift.hold import UNEXPLAINED, WEIGHED, unexplained
+from drift.explain import ChangePoint, change_point
+from drift.hold import SETTLING, UNEXPLAINED, WEIGHED, moved, unexplained
+from drift.mix import split
 from drift.overall import overall
 from drift.pane import Pane
 from drift.panel import KINDS, QUESTIONS
@@ -29,6 +30,9 @@ Answer = Literal["drift", "no_drift", "not_enough_data"]
 
 LEAST_CALLS = 100
 """Calls judged before silence means anything."""
+
+MOSTLY = 0.5
+"""Share of a change that other questions account for from which on they are thought of first."""
 
 LEAST_COMPARED = 0.3
 """Share of recent calls whose answers must be comparable for silence about the model to mean anything."""
@@ -106,7 +110,7 @@ def _raise(config: Judge, state: SegmentState, question: str, pane: Pane) -> tup
     over = {name: state.statistics[name] - config.thresholds[name][0] for name in _detectors(config, question)}
     started = state.started.get(question, 0)
     raised = sorted((name for name in over if over[name] >= 0), key=lambda name: (-over[name], name))
-    if raised and question == "model" and _due_to_inputs(config, state):
+    if raised and question == "model" and _explained_by_drift(config, state):
         return replace(state, held=True), None
     for detector in raised:
         bets = state.detectors[detector]
@@ -115,6 +119,8 @@ def _raise(config: Judge, state: SegmentState, question: str, pane: Pane) -> tup
         found = effect(config.baseline, config.layout, detector, sums)
         if found is None or found.size < config.tolerances[detector]:
             continue
+        if "data" not in state.latches and _due_to_inputs(config, state, detector, point, sums):
+            return replace(state, held=state.held or question == "model"), None
         alarm = explained(config, state, "firing", question, detector, pane, found, point)
         way = direction(config.baseline, config.layout, detector, sums)
         statistic, threshold = state.statistics[detector], config.thresholds[detector][0]
@@ -123,13 +129,28 @@ def _raise(config: Judge, state: SegmentState, question: str, pane: Pane) -> tup
     return state, None
 
 
-def _due_to_inputs(config: Judge, state: SegmentState) -> bool:
+def _explained_by_drift(config: Judge, state: SegmentState) -> bool:
     """Whether inputs drifted and account for what moved in the answers since then, at most over the last calls."""
     if "data" not in state.latches:
         return False
-    drifted = int(np.searchsorted(state.history.span[:, 0], np.int64(state.latches["data"].since)))
-    sums = state.history.since(max(state.history.reaching(WEIGHED, state.calls), drifted))
+    history, since = state.history, np.int64(state.latches["data"].since)
+    drifted = int(np.searchsorted(history.span[:, 0], since))
+    if state.calls - int(np.append(history.calls, state.calls)[drifted]) < SETTLING:
+        return True
+    sums = history.since(max(history.reaching(WEIGHED, state.calls), drifted))
     return unexplained(config.baseline, config.layout, sums) < UNEXPLAINED
+
+
+def _due_to_inputs(config: Judge, state: SegmentState, detector: str, point: ChangePoint, sums: FloatArray) -> bool:
+    """Whether inputs account for a change of what is answered before `data` can say that they moved."""
+    baseline, layout = config.baseline, config.layout
+    if detector == "answers":
+        fresh = state.calls - point.calls < SETTLING
+        return moved(baseline, layout, sums) and (fresh or unexplained(baseline, layout, sums) < UNEXPLAINED)
+    if KINDS[detector] == "data" or detector not in layout.scalars or state.calls - point.calls >= SETTLING:
+        return False
+    parts = split(baseline, layout, detector, sums)
+    return parts is not None and parts.share >= MOSTLY
 
 
 def _clear(config: Judge, state: SegmentState, question: str, pane: Pane) -> tuple[SegmentState, Alarm | None]:

@@ -11,9 +11,11 @@ also what a miss counts. Ticks of 10 calls.
 from __future__ import annotations
 
 import argparse
+import io
 import pickle
 import tempfile
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from rich.console import Console
@@ -23,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.kinds import page
 from benchmarks.kinds import results as counted
 from benchmarks.kinds.cases import EXPECTED, POPULATIONS, Population
-from benchmarks.kinds.judged import ASKED, Outcome, Spent, Stream, judges
+from benchmarks.kinds.judged import ASKED, SEED, Outcome, Spent, Stream, judges
 from benchmarks.kinds.rivals import Rivals
 from benchmarks.kinds.tables import mean
 from benchmarks.report import describe_machine
@@ -69,7 +71,9 @@ def chosen(name: str, cases: Sequence[str]) -> bool:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.kinds", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--cases", nargs="+", default=[], metavar="TEXT", help="cases whose name holds one of these")
     parser.add_argument(
         "--streams", type=int, default=10, help="streams a baseline where speed is compared (default: %(default)s)"
@@ -86,7 +90,11 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of baselines (default: %(default)s)")
     given = parser.parse_args()
     given.cache.mkdir(parents=True, exist_ok=True)
-    describe_machine("benchmarks.kinds")
+    about = io.StringIO()
+    with redirect_stdout(about):
+        describe_machine("benchmarks.kinds")
+        print("streams  drawn from seed", SEED)
+    print(about.getvalue(), flush=True)
     populations = [
         one for one in POPULATIONS if not given.cases or any(chosen(case.name, given.cases) for case in one.cases)
     ]
@@ -102,7 +110,7 @@ def main() -> None:
     measured = page.sections(results)
     print(f"\n{measured}")
     if given.page:
-        page.write(given.page, measured)
+        page.write(given.page, f"```text\n{about.getvalue()}```\n\n{measured}")
 
 
 def remembered(population: Population, given: argparse.Namespace, progress: Progress, task: int) -> counted.Results:
