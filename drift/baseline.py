@@ -20,11 +20,12 @@ from drift.call import SERIES, Rows
 from drift.detectors.rate import Rate
 from drift.errors import BaselineRefusedError, CorruptError
 from drift.fit import Features, Fit, fit, flag_counts
-from drift.frame import Frame, IntArray, frame
+from drift.frame import Frame, frame
 from drift.lens import ARRAYS, Lens
 from drift.lens import check as check_lens
 from drift.pane import Pane
 from drift.panel import Panel
+from drift.parts import IntArray, Parts
 from drift.words import Vocabulary
 
 REFERENCE = 5000
@@ -229,6 +230,8 @@ def encode(baseline: Baseline) -> bytes:
     lens, made, calibration = baseline.lens, baseline.frame, baseline.calibration
     tensors: dict[str, np.ndarray[Any, Any]] = {f"lens.{name}": getattr(lens, name) for name in ARRAYS}
     tensors |= {f"frame.{name}": getattr(made, name) for name in ("groups", "input_mean", "input_map", "answer_map")}
+    tensors["frame.parts"] = made.parts.of_topic
+    tensors |= {f"frame.part.{p}": one for p, one in enumerate(made.parts.maps)}
     tensors["blocks"] = baseline.blocks
     tensors["pane"] = np.frombuffer(panes.encode(baseline.pane), np.uint8)
     for name, records in (calibration.records if calibration else {}).items():
@@ -237,7 +240,7 @@ def encode(baseline: Baseline) -> bytes:
         "format": _FORMAT,
         "embedder": lens.embedder,
         "format_view": lens.format_view,
-        "frame": [made.answer_blocks, made.bands, [format(stratum, "x") for stratum in made.strata]],
+        "frame": [made.answer_blocks, made.bands, [format(stratum, "x") for stratum in made.strata], made.parts.blocks],
         "calibration": [calibration.runs, calibration.length, list(calibration.records)] if calibration else None,
         "vocabulary": [baseline.vocabulary.n, dict(baseline.vocabulary.frequency)],
         "labels": baseline.labels,
@@ -260,7 +263,12 @@ def decode(data: bytes) -> Baseline:
     try:
         about, tensors = codec.open_tensors(data, "driftline_baseline", _FORMAT)
         lens = Lens(about["embedder"], about["format_view"], *(tensors[f"lens.{name}"] for name in ARRAYS))
-        blocks, bands, strata = about["frame"]
+        blocks, bands, strata, part_blocks = about["frame"]
+        parts = Parts(
+            tensors["frame.parts"],
+            tuple(tensors[f"frame.part.{p}"] for p in range(len(part_blocks))),
+            tuple(tuple((low, high) for low, high in part) for part in part_blocks),
+        )
         made = Frame(
             tensors["frame.groups"],
             tensors["frame.input_mean"],
@@ -269,6 +277,7 @@ def decode(data: bytes) -> Baseline:
             tuple((low, high) for low, high in blocks),
             bands,
             tuple(int(stratum, 16) for stratum in strata),
+            parts,
         )
         calibration = _calibration(about["calibration"], tensors)
         return Baseline(

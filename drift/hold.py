@@ -28,19 +28,29 @@ def unexplained(baseline: Baseline, layout: Layout, sums: FloatArray) -> float:
     per_call = 1 / n + 1 / max(fit.compared, 1.0)
     left = sums[layout.answers] / n - fit.residual_mean
     rest = max(float(left @ left) - len(left) * per_call, 0.0)
-    centres, spread = _accounted(baseline)
-    shift = sums[layout.inputs] / asked - fit.input_mean
-    explained = (sums[layout.topics] / asked - fit.proportions) @ centres + shift @ fit.slope
+    centres, usual, slope, spread = _accounted(baseline)
+    share = sums[layout.topics] / asked
+    within = sums[layout.inputs] / asked - share @ usual - (fit.input_mean - fit.proportions @ usual)
+    explained = (share - fit.proportions) @ centres + within @ slope
     mix = max(float(explained @ explained) - spread * (1 / asked + 1 / fit.size), 0.0)
     return rest / (rest + mix) if rest + mix > 0 else 1.0
 
 
-def _accounted(baseline: Baseline) -> tuple[FloatArray, float]:
-    """Mean answer of each topic over prompt versions ``(K, r)``, and the variance that inputs give answers, summed."""
-    fit, topics = baseline.fit, baseline.frame.topics
-    strata = len(fit.centres) // topics
-    weight = np.where(fit.counts >= FEWEST, fit.counts, 1e-9).reshape(strata, topics, 1)
-    centres = (fit.centres.reshape(strata, topics, -1) * weight).sum(axis=0) / weight.sum(axis=0)
+def _accounted(baseline: Baseline) -> tuple[FloatArray, FloatArray, FloatArray, float]:
+    """Mean answer and input of each topic over prompt versions, the slope of all parts, and what they explain.
+
+    Shapes ``(K, r)``, ``(K, d)`` and ``(d, r)``; the last is the variance that inputs give answers, summed.
+    """
+    fit, frame = baseline.fit, baseline.frame
+    weight = np.where(fit.counts >= FEWEST, fit.counts, 1e-9).reshape(-1, frame.topics, 1)
+    total = weight.sum(axis=0)
+    centres, usual = (
+        (means.reshape(len(weight), frame.topics, -1) * weight).sum(axis=0) / total
+        for means in (fit.centres, fit.usual)
+    )
+    parts = np.bincount(fit.residual_part, fit.residual_weights, minlength=len(frame.parts))
+    slope = np.tensordot(parts / max(float(parts.sum()), 1e-9), fit.slope, axes=1)
     spread = fit.proportions @ (centres - fit.proportions @ centres) ** 2
-    along = (fit.inputs - fit.input_mean) @ fit.slope
-    return centres, float(spread.sum() + (fit.input_weights @ along**2).sum())
+    topic = baseline.features.topic
+    within = fit.inputs - usual[topic[topic >= 0]]
+    return centres, usual, slope, float(spread.sum() + (fit.input_weights @ (within @ slope) ** 2).sum())
