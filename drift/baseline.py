@@ -25,7 +25,7 @@ from drift.lens import ARRAYS, Lens
 from drift.lens import check as check_lens
 from drift.pane import Pane
 from drift.panel import Panel
-from drift.parts import IntArray, Parts
+from drift.parts import IntArray
 from drift.words import Vocabulary
 
 REFERENCE = 5000
@@ -230,8 +230,7 @@ def encode(baseline: Baseline) -> bytes:
     lens, made, calibration = baseline.lens, baseline.frame, baseline.calibration
     tensors: dict[str, np.ndarray[Any, Any]] = {f"lens.{name}": getattr(lens, name) for name in ARRAYS}
     tensors |= {f"frame.{name}": getattr(made, name) for name in ("groups", "input_mean", "input_map", "answer_map")}
-    tensors["frame.parts"] = made.parts.of_topic
-    tensors |= {f"frame.part.{p}": one for p, one in enumerate(made.parts.maps)}
+    tensors["frame.parts"] = made.parts
     tensors["blocks"] = baseline.blocks
     tensors["pane"] = np.frombuffer(panes.encode(baseline.pane), np.uint8)
     for name, records in (calibration.records if calibration else {}).items():
@@ -240,7 +239,7 @@ def encode(baseline: Baseline) -> bytes:
         "format": _FORMAT,
         "embedder": lens.embedder,
         "format_view": lens.format_view,
-        "frame": [made.answer_blocks, made.bands, [format(stratum, "x") for stratum in made.strata], made.parts.blocks],
+        "frame": [made.answer_blocks, made.bands, [format(stratum, "x") for stratum in made.strata]],
         "calibration": [calibration.runs, calibration.length, list(calibration.records)] if calibration else None,
         "vocabulary": [baseline.vocabulary.n, dict(baseline.vocabulary.frequency)],
         "labels": baseline.labels,
@@ -263,12 +262,7 @@ def decode(data: bytes) -> Baseline:
     try:
         about, tensors = codec.open_tensors(data, "driftline_baseline", _FORMAT)
         lens = Lens(about["embedder"], about["format_view"], *(tensors[f"lens.{name}"] for name in ARRAYS))
-        blocks, bands, strata, part_blocks = about["frame"]
-        parts = Parts(
-            tensors["frame.parts"],
-            tuple(tensors[f"frame.part.{p}"] for p in range(len(part_blocks))),
-            tuple(tuple((low, high) for low, high in part) for part in part_blocks),
-        )
+        blocks, bands, strata = about["frame"]
         made = Frame(
             tensors["frame.groups"],
             tensors["frame.input_mean"],
@@ -277,7 +271,7 @@ def decode(data: bytes) -> Baseline:
             tuple((low, high) for low, high in blocks),
             bands,
             tuple(int(stratum, 16) for stratum in strata),
-            parts,
+            tensors["frame.parts"],
         )
         calibration = _calibration(about["calibration"], tensors)
         return Baseline(

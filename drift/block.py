@@ -151,7 +151,7 @@ class Block:
         place = np.where(kept, stratum * frame.topics + self._topic, 0)
         kept &= learnt.known[place] & ~grown[self._topic]
         place, used = place[kept], cells[kept]
-        sums, counts = np.zeros((len(frame.parts), frame.answer_map.shape[1])), np.zeros(len(frame.parts))
+        sums, counts = np.zeros((frame.part_count, frame.answer_map.shape[1])), np.zeros(frame.part_count)
         part = frame.part_of(place)
         for one in np.unique(part):
             here = used[part == one]

@@ -234,7 +234,7 @@ class Streams:
         cell, topic = self.features.cell[drawn], self.features.topic[drawn]
         kept = (cell >= 0) & one.known[cell] & ~grown[block, topic]
         cell, block, drawn = cell[kept], block[kept], drawn[kept]
-        blocks, parts = len(grown), len(self.frame.parts)
+        blocks, parts = len(grown), self.frame.part_count
         place = self.frame.part_of(cell) * blocks + block
         n = np.bincount(place, minlength=parts * blocks).astype(np.float64)
         pick = scipy.sparse.csr_array((np.ones(len(place)), (place, drawn)), shape=(len(n), len(self.features.topic)))

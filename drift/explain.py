@@ -122,7 +122,7 @@ def _gains(
 def _together(baseline: Baseline, theta: FloatArray, mass: FloatArray) -> FloatArray:
     """A bet on answers of all parts together, from bets on each part: the mean shift that they expect."""
     made, at = np.zeros(baseline.frame.answer_map.shape[1]), 0
-    for one, share in zip(baseline.frame.parts.maps, mass / max(float(mass.sum()), 1e-9), strict=True):
+    for one, share in zip(baseline.fit.whitening.maps, mass / max(float(mass.sum()), 1e-9), strict=True):
         made += share * theta[at : at + one.shape[1]] @ np.linalg.pinv(one)
         at += one.shape[1]
     return np.asarray(made / max(float(np.linalg.norm(made)), 1.0))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from drift.bins import LOGS, MISSING
 from drift.call import FLAGS, SERIES, Rows
 from drift.frame import FEWEST, Frame, cell_means, log_lengths, topic_residuals
-from drift.parts import FloatArray, IntArray
+from drift.parts import FloatArray, IntArray, Whitening
 
 LEAST_COMPARED = 200
 """Calls with comparable answers from which there is a detector of answers."""
@@ -117,6 +117,7 @@ class Fit:
     base: FloatArray
     residuals: FloatArray
     residual_part: IntArray
+    whitening: Whitening
     residual_weights: FloatArray
     residual_mean: FloatArray
     scales: Mapping[str, Scale]
@@ -136,7 +137,7 @@ class Fit:
         """Answers expected of calls of these cells and inputs, shape ``(n, r)``."""
         part = frame.part_of(cell)
         made = self.base[cell]
-        for one in range(len(frame.parts)):
+        for one in range(frame.part_count):
             made[part == one] += inputs[part == one] @ self.slope[one]
         return made
 
@@ -172,7 +173,17 @@ def fit(frame: Frame, features: Features, weights: FloatArray, like: Fit | None 
     count, centres = cell_means(features.answers[pick], cell, kept, cells)
     sure = (count >= FEWEST)[cell]
     usual = cell_means(features.inputs[pick], cell, kept, cells)[1]
-    slope, base, residuals, part = _within_topics(frame, features, pick, kept, sure, centres, usual)
+    residuals = topic_residuals(features.answers[pick], cell, kept)[sure] if len(cell) else features.answers[:0]
+    part = frame.part_of(cell[sure]) if len(cell) else cell
+    whitening = Whitening.of(
+        frame.part_count,
+        part,
+        residuals,
+        kept[sure],
+        frame.answer_blocks,
+        None if like is None else like.whitening,
+    )
+    slope, base, residuals = _within_topics(frame, features, pick, kept, sure, centres, usual, residuals)
     kept = kept[sure]
     share = weights[asked] / max(weights[asked].sum(), 1e-9)
     scales = {
@@ -193,6 +204,7 @@ def fit(frame: Frame, features: Features, weights: FloatArray, like: Fit | None 
         base,
         residuals,
         part,
+        whitening,
         kept,
         kept @ residuals / max(kept.sum(), 1e-9),
         scales,
@@ -208,27 +220,27 @@ def _within_topics(
     sure: npt.NDArray[np.bool_],
     centres: FloatArray,
     usual: FloatArray,
-) -> tuple[FloatArray, FloatArray, FloatArray, IntArray]:
-    """Slope of each part and base of each cell, and residuals of the sure calls with their parts.
+    residuals: FloatArray,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Slope of each part and base of each cell, and what the residuals of the sure calls have left.
 
     Slopes are of what inputs and answers differ by from their cells' means: a slope that is wrong then moves single
     answers but not the mean of a part.
     """
     width, r = features.inputs.shape[1], features.answers.shape[1]
-    slope, base = np.zeros((len(frame.parts), width, r)), centres.copy()
+    slope, base, residuals = np.zeros((frame.part_count, width, r)), centres.copy(), residuals.copy()
     cell = features.cell[pick]
     if not len(cell):
-        return slope, base, np.zeros((0, r)), cell
+        return slope, base, residuals
     part = frame.part_of(cell[sure])
-    residuals = topic_residuals(features.answers[pick], cell, weights)[sure]
     inputs, weights = topic_residuals(features.inputs[pick], cell, weights)[sure], weights[sure]
     of_cell = frame.part_of(np.arange(len(base)))
-    for one in range(len(frame.parts)):
+    for one in range(frame.part_count):
         here, mine = part == one, of_cell == one
         slope[one] = _slope(inputs[here], residuals[here], weights[here])
         residuals[here] -= inputs[here] @ slope[one]
         base[mine] -= usual[mine] @ slope[one]
-    return slope, base, residuals, part
+    return slope, base, residuals
 
 
 def _slope(inputs: FloatArray, residuals: FloatArray, weights: FloatArray) -> FloatArray:

@@ -16,7 +16,7 @@ import scipy.sparse
 from drift.bins import LOGS, MISSING
 from drift.call import DIMENSIONS, GRID, LENGTH_GRID, OUTPUT_CHARS, Rows
 from drift.lens import TOPICS, Lens
-from drift.parts import FloatArray, IntArray, Parts, grouped, whiten
+from drift.parts import FloatArray, IntArray, grouped, whiten
 
 FEWEST = 10
 """Calls of a topic in the baseline from which its answers can be compared."""
@@ -48,7 +48,7 @@ class Frame:
     strata
         Hashes of the prompt versions and variants that have means of their own.
     parts
-        Topics whose answers are judged together.
+        The part of each topic, ``(topics,)``: topics of one part have their answers judged together.
     """
 
     groups: IntArray
@@ -58,7 +58,12 @@ class Frame:
     answer_blocks: tuple[tuple[int, int], ...]
     bands: int
     strata: tuple[int, ...]
-    parts: Parts
+    parts: IntArray
+
+    @property
+    def part_count(self) -> int:
+        """Parts of topics."""
+        return int(self.parts.max()) + 1
 
     @property
     def topics(self) -> int:
@@ -67,7 +72,7 @@ class Frame:
 
     def part_of(self, cell: IntArray) -> IntArray:
         """Part of each stratum and topic."""
-        return self.parts.of_topic[cell % self.topics]
+        return self.parts[cell % self.topics]
 
     def topic(self, lens_topics: npt.NDArray[np.int16]) -> IntArray:
         """The baseline's topics, -1 where there was no input."""
@@ -109,7 +114,7 @@ def frame(lens: Lens, rows: Rows) -> Frame:
     answered = rows["answered"] == 1
     bands = NEAR if (rows["band"] >= NEAR).mean() <= CROWDED else 5
     strata = _strata(rows)
-    none = Parts.none(int(groups.max()) + 1)
+    none = np.zeros(int(groups.max()) + 1, np.int64)
     made = Frame(groups, mean, input_map, np.zeros((2 * DIMENSIONS + 2, 0)), (), bands, strata, none)
     rows = rows[answered & (rows["topic"] >= 0)]
     answer_map, blocks = _answer_map(made, rows, width)
@@ -119,14 +124,11 @@ def frame(lens: Lens, rows: Rows) -> Frame:
     return replace(made, parts=_parts(lens, made, rows)) if blocks else made
 
 
-def _parts(lens: Lens, made: Frame, rows: Rows) -> Parts:
-    """Parts by the topics' centres, white over the residuals of their answers."""
+def _parts(lens: Lens, made: Frame, rows: Rows) -> IntArray:
+    """Parts by the topics' centres."""
     topic = made.topic(rows["topic"])
     centres = np.stack([lens.codebook[made.groups == k].mean(axis=0) for k in range(made.topics)])
-    of_topic = grouped(centres, np.bincount(topic, minlength=made.topics))
-    answers = made.answers(rows["features"][:, 1:], log_lengths(rows))
-    residuals = topic_residuals(answers, _cells(made, rows))
-    return Parts.of(of_topic, of_topic[topic], residuals, made.answer_blocks)
+    return grouped(centres, np.bincount(topic, minlength=made.topics))
 
 
 def _cells(made: Frame, rows: Rows) -> IntArray:

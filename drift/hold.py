@@ -48,7 +48,7 @@ def _accounted(baseline: Baseline) -> tuple[FloatArray, FloatArray, FloatArray, 
         (means.reshape(len(weight), frame.topics, -1) * weight).sum(axis=0) / total
         for means in (fit.centres, fit.usual)
     )
-    parts = np.bincount(fit.residual_part, fit.residual_weights, minlength=len(frame.parts))
+    parts = np.bincount(fit.residual_part, fit.residual_weights, minlength=frame.part_count)
     slope = np.tensordot(parts / max(float(parts.sum()), 1e-9), fit.slope, axes=1)
     spread = fit.proportions @ (centres - fit.proportions @ centres) ** 2
     topic = baseline.features.topic

@@ -14,7 +14,7 @@ from drift.detectors.tilt import Reference, Tilt
 from drift.detectors.topics import Topics
 from drift.fit import Fit
 from drift.frame import Frame
-from drift.parts import Parts
+from drift.parts import Whitening
 
 KINDS = {
     "topics": "data",
@@ -81,7 +81,7 @@ class Panel:
     topics: Topics
     tilts: Mapping[str, Tilt]
     rates: Mapping[str, Rate]
-    parts: Parts
+    whitenings: Sequence[Whitening]
 
     @classmethod
     def of(cls, frame: Frame, fits: Sequence[Fit], rates: Mapping[str, Rate]) -> Panel:
@@ -95,7 +95,12 @@ class Panel:
         for name in fits[0].scales:
             tilts[name] = _scalar(fits, name)
         slack = GIVEN_AWAY * frame.topics / (2 * size.mean())
-        return cls(Topics(np.stack([fit.proportions for fit in fits]), size, slack), tilts, rates, frame.parts)
+        return cls(
+            Topics(np.stack([fit.proportions for fit in fits]), size, slack),
+            tilts,
+            rates,
+            [fit.whitening for fit in fits],
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -137,7 +142,7 @@ class Panel:
             return feed.inputs, feed.topics.sum(axis=2)[..., None]
         if name == "answers":
             sums, n = feed.compared(grown)
-            return self.parts.judged(sums), n
+            return np.stack([one.judged(sums[:, r]) for r, one in enumerate(self.whitenings)], axis=1), n
         sums, n = feed.scalars[name]
         return sums, n[..., None]
 
@@ -155,28 +160,27 @@ def _inputs(fits: Sequence[Fit], size: FloatArray) -> Tilt:
         ((0, width),),
         ((0, 1),),
         size[:, None],
-        np.array([GIVEN_AWAY * width / (2 * size.mean())]),
+        np.array([GIVEN_AWAY / (2 * size.mean())]),
     )
 
 
 def _answers(frame: Frame, fits: Sequence[Fit]) -> Tilt:
-    made = [[_part(frame, fit, part) for part in range(len(frame.parts))] for fit in fits]
+    made = [[_part(fit, part) for part in range(frame.part_count)] for fit in fits]
     size = np.array([[n for _, _, n in parts] for parts in made])
-    widths = np.array([one.shape[1] for one in frame.parts.maps])
     return Tilt(
         np.stack([np.concatenate([mean for mean, _, _ in parts]) for parts in made]),
         [[reference for _, reference, _ in parts] for parts in made],
-        *frame.parts.layout,
+        *fits[0].whitening.layout,
         size,
-        GIVEN_AWAY * widths / (2 * size.mean(axis=0)),
+        GIVEN_AWAY / (2 * size.mean(axis=0)),
     )
 
 
-def _part(frame: Frame, fit: Fit, part: int) -> tuple[FloatArray, Reference, float]:
+def _part(fit: Fit, part: int) -> tuple[FloatArray, Reference, float]:
     """Mean, centred residuals and calls of a part."""
     here = fit.residual_part == part
     weights, n = fit.residual_weights[here], max(float(fit.residual_weights[here].sum()), 1.0)
-    values = fit.residuals[here] @ frame.parts.maps[part]
+    values = fit.residuals[here] @ fit.whitening.maps[part]
     mean = weights @ values / n
     return mean, Reference(values - mean, weights / n), n
 
@@ -187,5 +191,5 @@ def _scalar(fits: Sequence[Fit], name: str) -> Tilt:
     bases = [scale.basis(scale.bins) for scale in scales]
     means = [scale.weights @ basis / scale.n for scale, basis in zip(scales, bases, strict=True)]
     references = [[Reference(b - m, s.weights / s.n)] for s, b, m in zip(scales, bases, means, strict=True)]
-    slack = np.array([GIVEN_AWAY * 2 / (2 * size.mean())])
+    slack = np.array([GIVEN_AWAY / (2 * size.mean())])
     return Tilt(np.stack(means), references, ((0, 1), (1, 2)), ((0, 2),), size[:, None], slack, cap=0.6)

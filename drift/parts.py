@@ -29,42 +29,52 @@ DROPPED = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Parts:
-    """Groups of topics and maps of residuals of their answers.
+class Whitening:
+    """Maps of residuals of each part, learnt from a baseline and again from each resample of it.
 
     Parameters
     ----------
-    of_topic
-        The part of each topic, ``(topics,)``.
     maps
         For each part: residuals r ``(width of answers,)`` of its calls are judged as ``r @ map``, which is white.
     blocks
         For each part: columns of its map that are bet on or not together (output, format, length).
     """
 
-    of_topic: IntArray
     maps: tuple[FloatArray, ...]
     blocks: tuple[Blocks, ...]
 
-    def __len__(self) -> int:
-        return len(self.maps)
-
     @classmethod
-    def none(cls, topics: int) -> Parts:
-        """One part without coordinates: there are no answers."""
-        return cls(np.zeros(topics, np.int64), (np.zeros((0, 0)),), ((),))
+    def of(
+        cls,
+        parts: int,
+        part: IntArray,
+        residuals: FloatArray,
+        weights: FloatArray,
+        blocks: Blocks,
+        like: Whitening | None = None,
+    ) -> Whitening:
+        """Maps that whiten residuals ``(n, r)`` of calls of these parts, each of the blocks by itself.
 
-    @classmethod
-    def of(cls, of_topic: IntArray, part: IntArray, residuals: FloatArray, blocks: Blocks) -> Parts:
-        """Maps that whiten residuals ``(n, r)`` of calls of these parts, each of the blocks by itself."""
+        Parameters
+        ----------
+        weights
+            How often each call counts, ``(n,)``.
+        like
+            One of the same calls: as many columns are kept as it has.
+        """
         maps, made = [], []
-        for one in range(int(of_topic.max()) + 1):
-            whitened = [whiten(residuals[part == one, low:high]) for low, high in blocks]
-            ends = np.cumsum([columns.shape[1] for columns in whitened])
-            starts = np.concatenate([[0], ends[:-1]])
-            maps.append(scipy.linalg.block_diag(*whitened))
-            made.append(tuple((int(low), int(high)) for low, high in zip(starts, ends, strict=True) if high > low))
-        return cls(of_topic, tuple(maps), tuple(made))
+        for one in range(parts):
+            here = part == one
+            widths = None if like is None else [high - low for low, high in like.blocks[one]]
+            found = [
+                whiten(residuals[here, low:high], weights[here], None if widths is None else widths[view], least=1)
+                for view, (low, high) in enumerate(blocks)
+            ]
+            ends = np.cumsum([columns.shape[1] for columns in found])
+            starts = [end - columns.shape[1] for end, columns in zip(ends, found, strict=True)]
+            maps.append(scipy.linalg.block_diag(*found) if found else np.zeros((residuals.shape[1], 0)))
+            made.append(tuple((int(low), int(high)) for low, high in zip(starts, ends, strict=True)))
+        return cls(tuple(maps), tuple(made))
 
     @property
     def layout(self) -> tuple[Blocks, Blocks]:
@@ -73,8 +83,9 @@ class Parts:
         ranges: list[tuple[int, int]] = []
         at = 0
         for one, blocks in zip(self.maps, self.blocks, strict=True):
-            ranges.append((len(columns), len(columns) + len(blocks)))
-            columns += [(at + low, at + high) for low, high in blocks]
+            there = [(at + low, at + high) for low, high in blocks if high > low]
+            ranges.append((len(columns), len(columns) + len(there)))
+            columns += there
             at += one.shape[1]
         return tuple(columns), tuple(ranges)
 
@@ -95,11 +106,22 @@ def grouped(centres: FloatArray, calls: Sequence[int] | IntArray) -> IntArray:
     return np.zeros(len(centres), np.int64)
 
 
-def whiten(residuals: FloatArray) -> FloatArray:
-    """Map ``(r, d)`` to coordinates with unit covariance, the widest first."""
+def whiten(
+    residuals: FloatArray, weights: FloatArray | None = None, width: int | None = None, *, least: int = 0
+) -> FloatArray:
+    """Map ``(r, d)`` to coordinates with unit covariance, the widest first.
+
+    Parameters
+    ----------
+    width
+        Coordinates, or None for all that vary, ``least`` at least; one that does not vary is scaled as if it did.
+    """
     if residuals.shape[1] == 0 or len(residuals) < 2:
-        return np.zeros((residuals.shape[1], 0))
-    found, columns = scipy.linalg.eigh(np.cov((residuals - residuals.mean(axis=0)).T).reshape(residuals.shape[1], -1))
-    kept = np.arange(len(found))[::-1]
-    kept = kept[found[kept] > DROPPED * max(found[-1], 1e-9)]
-    return np.asarray(columns[:, kept] / np.sqrt(found[kept]))
+        return np.zeros((residuals.shape[1], width if width is not None else min(least, residuals.shape[1])))
+    share = np.full(len(residuals), 1 / len(residuals)) if weights is None else weights / weights.sum()
+    centred = residuals - share @ residuals
+    found, columns = scipy.linalg.eigh((centred * share[:, None]).T @ centred)
+    floor = DROPPED * max(float(found[-1]), 1.0 if least else 1e-9)
+    order = np.arange(len(found))[::-1]
+    kept = order[: max(int((found > floor).sum()), least) if width is None else width]
+    return np.asarray(columns[:, kept] / np.sqrt(np.maximum(found[kept], floor)))

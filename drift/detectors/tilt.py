@@ -48,7 +48,7 @@ class Tilt:
     size
         Calls of the baseline in each part, ``(R, P)``.
     slack
-        Evidence given away a call of each part, nats, ``(P,)``.
+        Evidence given away a call for each coordinate of a part while it is bet on, nats, ``(P,)``.
     cap
         Longest bet: bounds what one call can win or lose.
     """
@@ -91,7 +91,9 @@ class Tilt:
         state, bets = learn(state, centred, n, calls, self.size, self.bet, self.part)
         gains = np.einsum("trd,trmd->trm", centred, bets)
         for part in range(len(self.parts)):
-            gains -= n[..., part, None] * (self._price(bets, part) + self.slack[part])
+            mine = bets[..., self.columns(part)]
+            given = self.slack[part] * np.count_nonzero(mine, axis=-1)
+            gains -= n[..., part, None] * (self._price(mine, part) + given)
         return accumulate(state, gains, calls, weight)
 
     def bet(self, mean: FloatArray, noise: FloatArray) -> FloatArray:
@@ -105,9 +107,8 @@ class Tilt:
 
     def _price(self, bets: FloatArray, part: int) -> FloatArray:
         price = np.zeros(bets.shape[:3])
-        columns = self.columns(part)
         for r, references in enumerate(self.reference):
-            flat = bets[:, r, :, columns].reshape(-1, columns.stop - columns.start)
+            flat = bets[:, r].reshape(-1, bets.shape[3])
             made = np.flatnonzero(flat.any(axis=1))
             found = np.zeros(len(flat))
             for low in range(0, len(made), 256):
