@@ -13,6 +13,7 @@ from drift.bins import LOGS
 from drift.call import OUTPUT_CHARS
 from drift.detectors.memory import FloatArray
 from drift.frame import FEWEST, cell_means
+from drift.parts import IntArray
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -69,10 +70,9 @@ class Anchor:
         cells = self.baseline.pane.sums.cells
         return int(cells["n"][cells["stratum"] == np.uint64(self.stratum)].sum())
 
-    @property
-    def centres(self) -> FloatArray:
-        """Its mean answer to each topic, ``(K, r)``."""
-        return self.baseline.fit.centres[self._cells]
+    def expected(self, topic: IntArray, inputs: FloatArray) -> FloatArray:
+        """Its answers to calls of these topics and inputs, ``(n, r)``."""
+        return self.baseline.fit.expected(self.baseline.frame, self._cells.start + topic, inputs)
 
     @property
     def known(self) -> BoolArray:
@@ -82,12 +82,11 @@ class Anchor:
     @cached_property
     def given(self) -> Level:
         """Its answers given the input: residuals of topic and linear map."""
-        features, fit = self.baseline.features, self.baseline.fit
+        features = self.baseline.features
         cell = features.cell - self._cells.start
         here = (cell >= 0) & (cell < self.baseline.frame.topics)
         here[here] = self.known[cell[here]]
-        expected = self.centres[cell[here]] + features.inputs[here] @ fit.slope
-        return Level.of(features.answers[here] - expected)
+        return Level.of(features.answers[here] - self.expected(cell[here], features.inputs[here]))
 
     @cached_property
     def plain(self) -> Level:

@@ -19,11 +19,12 @@ from drift.calibration import FEWEST, RUNS, Calibration, Records, calibrate, pro
 from drift.call import SCORES, SERIES, Declared, Rows, Slice
 from drift.errors import BaselineRefusedError, CorruptError
 from drift.fit import Features, Fit, fit, rates
-from drift.frame import Frame, IntArray, frame
+from drift.frame import Frame, frame
 from drift.lens import ARRAYS, Lens
 from drift.lens import check as check_lens
 from drift.pane import Pane
 from drift.panel import Panel
+from drift.parts import IntArray
 from drift.words import Vocabulary
 
 REFERENCE = 5000
@@ -243,6 +244,7 @@ def encode(baseline: Baseline) -> bytes:
     lens, made, calibration = baseline.lens, baseline.frame, baseline.calibration
     tensors: dict[str, np.ndarray[Any, Any]] = {f"lens.{name}": getattr(lens, name) for name in ARRAYS}
     tensors |= {f"frame.{name}": getattr(made, name) for name in ("groups", "input_mean", "input_map", "answer_map")}
+    tensors["frame.parts"] = made.parts
     tensors["blocks"] = baseline.blocks
     tensors["pane"] = np.frombuffer(panes.encode(baseline.pane), np.uint8)
     for name, records in (calibration.records if calibration else {}).items():
@@ -283,6 +285,7 @@ def decode(data: bytes) -> Baseline:
             tuple((low, high) for low, high in blocks),
             bands,
             tuple(int(stratum, 16) for stratum in strata),
+            tensors["frame.parts"],
         )
         calibration = _calibration(about["calibration"], tensors)
         return Baseline(

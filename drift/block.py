@@ -121,7 +121,8 @@ class Block:
         made, layout = np.zeros(self.layout.width), self.layout
         made[layout.topics] = self._topics
         made[layout.inputs] = self._inputs
-        made[layout.answers], made[layout.compared] = self._compared(self.grown)
+        residuals, compared = self._compared(self.grown)
+        made[layout.answers], made[layout.compared] = residuals.sum(axis=0), compared.sum()
         for name, place in layout.scalars.items():
             made[place] = self._scalars[name]
         for name, at in layout.flags.items():
@@ -161,7 +162,7 @@ class Block:
     def _compare(self, grown: Mask) -> tuple[FloatArray, FloatArray]:
         self.grown = grown[0, 0]
         sums, n = self._compared(self.grown)
-        return sums[None, None], np.array([[n]])
+        return sums[None, None], n[None, None]
 
     @cached_property
     def _flagged(self) -> dict[str, tuple[float, float]]:
@@ -192,18 +193,24 @@ class Block:
         total = self.cells["features"][asked, 0].sum(axis=0)
         return self.baseline.frame.inputs(total, self.cells["n"][asked].sum())
 
-    def _compared(self, grown: npt.NDArray[np.bool_]) -> tuple[FloatArray, float]:
-        """Sum of residuals of the answers that can be compared, and their number."""
+    def _compared(self, grown: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+        """Sums of residuals of the answers that can be compared ``(P, r)`` and their numbers ``(P,)``, by part."""
         frame, learnt, cells = self.baseline.frame, self.baseline.fit, self.cells
         stratum = frame.stratum(cells["stratum"])
         kept = (cells["answered"] == 1) & (cells["band"] < frame.bands) & (stratum >= 0) & (self._topic >= 0)
         place = np.where(kept, stratum * frame.topics + self._topic, 0)
         kept &= learnt.known[place] & ~grown[self._topic]
-        used, n = cells[kept], cells["n"][kept].astype(np.float64)
-        answers = frame.answers(used["features"][:, 1:].sum(axis=0), used["length"].sum(axis=0))
-        inputs = frame.inputs(used["features"][:, 0].sum(axis=0), n.sum())
-        expected = np.bincount(place[kept], n, minlength=len(learnt.centres)) @ learnt.centres
-        return answers - expected - inputs @ learnt.slope, float(n.sum())
+        place, used = place[kept], cells[kept]
+        sums, counts = np.zeros((frame.part_count, frame.answer_map.shape[1])), np.zeros(frame.part_count)
+        part = frame.part_of(place)
+        for one in np.unique(part):
+            here = used[part == one]
+            n = here["n"].astype(np.float64)
+            answers = frame.answers(here["features"][:, 1:].sum(axis=0), here["length"].sum(axis=0))
+            inputs = frame.inputs(here["features"][:, 0].sum(axis=0), n.sum())
+            expected = np.bincount(place[part == one], n, minlength=len(learnt.base)) @ learnt.base
+            sums[one], counts[one] = answers - expected - inputs @ learnt.slope[one], n.sum()
+        return sums, counts
 
     @cached_property
     def _feedback(self) -> tuple[float, float]:

@@ -17,8 +17,9 @@ import scipy.sparse
 from drift.budget import LARGEST
 from drift.detectors.memory import FloatArray
 from drift.fit import Features, Fit, fit
-from drift.frame import Frame, IntArray
+from drift.frame import Frame
 from drift.panel import Feed, Mask, Panel, State
+from drift.parts import IntArray
 
 RUNS = 100
 LENGTH = 20_000
@@ -233,11 +234,14 @@ class Streams:
         cell, topic = self.features.cell[drawn], self.features.topic[drawn]
         kept = (cell >= 0) & one.known[cell] & ~grown[block, topic]
         cell, block, drawn = cell[kept], block[kept], drawn[kept]
-        blocks = len(grown)
-        pick = scipy.sparse.csr_array((np.ones(len(block)), (block, drawn)), shape=(blocks, len(self.features.topic)))
-        of = scipy.sparse.csr_array((np.ones(len(block)), (block, cell)), shape=(blocks, len(one.centres)))
-        sums = pick @ self.features.answers - of @ one.centres - (pick @ self.features.inputs) @ one.slope
-        return np.asarray(sums), np.bincount(block, minlength=blocks).astype(np.float64)
+        blocks, parts = len(grown), self.frame.part_count
+        place = self.frame.part_of(cell) * blocks + block
+        n = np.bincount(place, minlength=parts * blocks).astype(np.float64)
+        pick = scipy.sparse.csr_array((np.ones(len(place)), (place, drawn)), shape=(len(n), len(self.features.topic)))
+        of = scipy.sparse.csr_array((np.ones(len(place)), (place, cell)), shape=(len(n), len(one.base)))
+        sums = np.asarray(pick @ self.features.answers - of @ one.base).reshape(parts, blocks, -1)
+        sums -= np.asarray(pick @ self.features.inputs).reshape(parts, blocks, -1) @ one.slope
+        return sums.swapaxes(0, 1), n.reshape(parts, blocks).T
 
 
 def promised(

@@ -11,6 +11,7 @@ from drift.baseline import Baseline
 from drift.block import Layout
 from drift.call import MARKERS, Rows
 from drift.detectors.memory import FloatArray, Memory, means
+from drift.detectors.tilt import Reference
 from drift.effects import Z
 from drift.fit import Features
 from drift.history import History
@@ -115,10 +116,24 @@ def _gains(
         q = np.maximum(p + means(state, panel.topics.size)[0][0, best], 0.3 * p)
         return np.asarray(sums[:, layout.topics] @ np.log(q / q.sum() / p))[None]
     tilt = panel.tilts[detector]
-    mean, noise = means(state, tilt.size)
-    thetas = np.outer(SHARES, tilt.bet(mean, noise)[0, best])
+    theta = tilt.bet(*means(state, tilt.size, tilt.part))[0, best]
+    reference = tilt.reference[0][0]
+    if detector == "answers":
+        theta = _together(baseline, theta, state.mass[0, best])
+        fit = baseline.fit
+        reference = Reference(fit.residuals - fit.residual_mean, fit.residual_weights / fit.compared)
+    thetas = np.outer(SHARES, theta)
     centred, n = _centred(baseline, layout, detector, sums)
-    return np.asarray(thetas @ centred.T - np.outer(tilt.reference[0].cumulant(thetas), n))
+    return np.asarray(thetas @ centred.T - np.outer(reference.cumulant(thetas), n))
+
+
+def _together(baseline: Baseline, theta: FloatArray, mass: FloatArray) -> FloatArray:
+    """A bet on answers of all parts together, from bets on each part: the mean shift that they expect."""
+    made, at = np.zeros(baseline.frame.answer_map.shape[1]), 0
+    for one, share in zip(baseline.fit.whitening.maps, mass / max(float(mass.sum()), 1e-9), strict=True):
+        made += share * theta[at : at + one.shape[1]] @ np.linalg.pinv(one)
+        at += one.shape[1]
+    return np.asarray(made / max(float(np.linalg.norm(made)), 1.0))
 
 
 def _centred(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -126,6 +141,7 @@ def _centred(baseline: Baseline, layout: Layout, detector: str, sums: FloatArray
         total, n = sums[:, layout.inputs], sums[:, layout.topics].sum(axis=1)
     elif detector == "answers":
         total, n = sums[:, layout.answers], sums[:, layout.compared]
+        return total - n[:, None] * baseline.fit.residual_mean, n
     else:
         place = sums[:, layout.scalars[detector]]
         total, n = place[:, 1:3], place[:, 0]
@@ -157,7 +173,7 @@ def along_answers(baseline: Baseline, way: FloatArray, rows: Rows) -> FloatArray
     """How far each sampled answer lies along a drift, in residual standard deviations; NaN where it is not compared."""
     features = Features.of(baseline.frame, rows)
     known = (features.cell >= 0) & baseline.fit.known[features.cell]
-    residuals = features.answers - baseline.fit.centres[features.cell] - features.inputs @ baseline.fit.slope
+    residuals = features.answers - baseline.fit.expected(baseline.frame, features.cell, features.inputs)
     return np.where(known, residuals @ way, np.nan)
 
 

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from drift.bins import LOGS, MISSING, THOUSAND, score_values, to_score_bins
 from drift.call import FEEDBACK, FLAGS, SCORES, SERIES, Rows
 from drift.detectors.rate import Rate
-from drift.frame import CROWDED, FEWEST, FloatArray, Frame, IntArray, cell_means, log_lengths, topic_residuals
+from drift.frame import CROWDED, FEWEST, Frame, cell_means, log_lengths, topic_residuals
 from drift.lens import TAILS
+from drift.parts import FloatArray, IntArray, Whitening
 
 LEAST_COMPARED = 200
 """Calls with comparable answers from which there is a detector of answers."""
@@ -139,9 +140,10 @@ class Scale:
 class Fit:
     """A baseline as its detectors know it.
 
-    ``size`` is the calls with an input. ``centres`` holds the mean judged answer of each stratum and topic
-    ``(cells, r)``, ``counts`` their calls, ``slope`` the linear map of inputs to what answers differ
-    from it ``(d, r)``; ``residuals`` are the reference calls' own with ``residual_weights``.
+    ``size`` is the calls with an input. An answer is expected to be its cell's ``base`` ``(cells, r)`` and the
+    input's image under its part's ``slope`` ``(P, d, r)``; ``centres`` are the mean answers of each stratum and topic
+    ``(cells, r)``, ``usual`` their mean inputs ``(cells, d)`` and ``counts`` their calls. ``residuals`` are what the
+    reference calls differ by, with their ``residual_part`` and ``residual_weights``.
     """
 
     size: float
@@ -150,9 +152,13 @@ class Fit:
     inputs: FloatArray
     input_weights: FloatArray
     centres: FloatArray
+    usual: FloatArray
     counts: FloatArray
     slope: FloatArray
+    base: FloatArray
     residuals: FloatArray
+    residual_part: IntArray
+    whitening: Whitening
     residual_weights: FloatArray
     residual_mean: FloatArray
     scales: Mapping[str, Scale]
@@ -167,6 +173,14 @@ class Fit:
     def compared(self) -> float:
         """Calls whose answers are compared."""
         return float(self.residual_weights.sum())
+
+    def expected(self, frame: Frame, cell: IntArray, inputs: FloatArray) -> FloatArray:
+        """Answers expected of calls of these cells and inputs, shape ``(n, r)``."""
+        part = frame.part_of(cell)
+        made = self.base[cell]
+        for one in range(frame.part_count):
+            made[part == one] += inputs[part == one] @ self.slope[one]
+        return made
 
 
 def scale_of(name: str, bins: npt.NDArray[np.int32], weights: FloatArray, *, resampled: bool = False) -> Scale | None:
@@ -200,10 +214,19 @@ def fit(frame: Frame, features: Features, weights: FloatArray, like: Fit | None 
     cell, kept = features.cell[pick], weights[pick]
     count, centres = cell_means(features.answers[pick], cell, kept, cells)
     sure = (count >= FEWEST)[cell]
+    usual = cell_means(features.inputs[pick], cell, kept, cells)[1]
     residuals = topic_residuals(features.answers[pick], cell, kept)[sure] if len(cell) else features.answers[:0]
-    inputs, kept = features.inputs[pick][sure], kept[sure]
-    slope = _slope(inputs, residuals, kept)
-    residuals = residuals - inputs @ slope
+    part = frame.part_of(cell[sure]) if len(cell) else cell
+    whitening = Whitening.of(
+        frame.part_count,
+        part,
+        residuals,
+        kept[sure],
+        frame.answer_blocks,
+        None if like is None else like.whitening,
+    )
+    slope, base, residuals = _within_topics(frame, features, pick, kept, sure, centres, usual, residuals)
+    kept = kept[sure]
     share = weights[asked] / max(weights[asked].sum(), 1e-9)
     scales = {
         name: scale
@@ -217,14 +240,49 @@ def fit(frame: Frame, features: Features, weights: FloatArray, like: Fit | None 
         features.inputs[asked],
         share,
         centres,
+        usual,
         count,
         slope,
+        base,
         residuals,
+        part,
+        whitening,
         kept,
         kept @ residuals / max(kept.sum(), 1e-9),
         scales,
         kept.sum() >= LEAST_COMPARED if like is None else like.comparable,
     )
+
+
+def _within_topics(
+    frame: Frame,
+    features: Features,
+    pick: npt.NDArray[np.bool_],
+    weights: FloatArray,
+    sure: npt.NDArray[np.bool_],
+    centres: FloatArray,
+    usual: FloatArray,
+    residuals: FloatArray,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Slope of each part and base of each cell, and what the residuals of the sure calls have left.
+
+    Slopes are of what inputs and answers differ by from their cells' means: a slope that is wrong then moves single
+    answers but not the mean of a part.
+    """
+    width, r = features.inputs.shape[1], features.answers.shape[1]
+    slope, base, residuals = np.zeros((frame.part_count, width, r)), centres.copy(), residuals.copy()
+    cell = features.cell[pick]
+    if not len(cell):
+        return slope, base, residuals
+    part = frame.part_of(cell[sure])
+    inputs, weights = topic_residuals(features.inputs[pick], cell, weights)[sure], weights[sure]
+    of_cell = frame.part_of(np.arange(len(base)))
+    for one in range(frame.part_count):
+        here, mine = part == one, of_cell == one
+        slope[one] = _slope(inputs[here], residuals[here], weights[here])
+        residuals[here] -= inputs[here] @ slope[one]
+        base[mine] -= usual[mine] @ slope[one]
+    return slope, base, residuals
 
 
 def _slope(inputs: FloatArray, residuals: FloatArray, weights: FloatArray) -> FloatArray:

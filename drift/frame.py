@@ -5,7 +5,7 @@ Everything here is linear in the sums of a pane, and stays as it is when a basel
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,24 +16,16 @@ import scipy.sparse
 from drift.bins import LOGS, MISSING
 from drift.call import DIMENSIONS, GRID, LENGTH_GRID, OUTPUT_CHARS, Rows
 from drift.lens import TOPICS, Lens
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from drift.parts import FloatArray, IntArray, grouped, whiten
 
 FEWEST = 10
 """Calls of a topic in the baseline from which its answers can be compared."""
-
-KAPPA = 1.0
-"""Calls' worth of the overall mean mixed into each topic's mean answer."""
 
 NEAR = 1
 """Calls count for `model` in bands below this one: within the distance of 80 % of fresh calls to their topic."""
 
 CROWDED = 0.5
 """Where more of the baseline than this lies outside, bands say little (a lens from elsewhere) and all of them count."""
-
-DROPPED = 1e-3
-"""Directions whose variance is a smaller share of the largest are left out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +47,8 @@ class Frame:
         Calls in bands below this one are compared.
     strata
         Hashes of the prompt versions and variants that have means of their own.
+    parts
+        The part of each topic, ``(topics,)``: topics of one part have their answers judged together.
     """
 
     groups: IntArray
@@ -64,11 +58,21 @@ class Frame:
     answer_blocks: tuple[tuple[int, int], ...]
     bands: int
     strata: tuple[int, ...]
+    parts: IntArray
+
+    @property
+    def part_count(self) -> int:
+        """Parts of topics."""
+        return int(self.parts.max()) + 1
 
     @property
     def topics(self) -> int:
         """Topics of the baseline."""
         return int(self.groups.max()) + 1
+
+    def part_of(self, cell: IntArray) -> IntArray:
+        """Part of each stratum and topic."""
+        return self.parts[cell % self.topics]
 
     def topic(self, lens_topics: npt.NDArray[np.int16]) -> IntArray:
         """The baseline's topics, -1 where there was no input."""
@@ -110,11 +114,26 @@ def frame(lens: Lens, rows: Rows) -> Frame:
     answered = rows["answered"] == 1
     bands = NEAR if (rows["band"] >= NEAR).mean() <= CROWDED else 5
     strata = _strata(rows)
-    made = Frame(groups, mean, input_map, np.zeros((2 * DIMENSIONS + 2, 0)), (), bands, strata)
-    answer_map, blocks = _answer_map(made, rows[answered & (rows["topic"] >= 0)], width)
+    none = np.zeros(int(groups.max()) + 1, np.int64)
+    made = Frame(groups, mean, input_map, np.zeros((2 * DIMENSIONS + 2, 0)), (), bands, strata, none)
+    rows = rows[answered & (rows["topic"] >= 0)]
+    answer_map, blocks = _answer_map(made, rows, width)
     # In the order in which they are stored: a matrix product differs in the last digit with the order in memory.
     maps = np.ascontiguousarray(input_map), np.ascontiguousarray(answer_map)
-    return Frame(groups, mean, *maps, blocks, bands, strata)
+    made = Frame(groups, mean, *maps, blocks, bands, strata, none)
+    return replace(made, parts=_parts(lens, made, rows)) if blocks else made
+
+
+def _parts(lens: Lens, made: Frame, rows: Rows) -> IntArray:
+    """Parts by the topics' centres."""
+    topic = made.topic(rows["topic"])
+    centres = np.stack([lens.codebook[made.groups == k].mean(axis=0) for k in range(made.topics)])
+    return grouped(centres, np.bincount(topic, minlength=made.topics))
+
+
+def _cells(made: Frame, rows: Rows) -> IntArray:
+    """Stratum and topic of calls as one number."""
+    return np.maximum(made.stratum(rows["stratum"]), 0) * made.topics + made.topic(rows["topic"])
 
 
 def _groups(lens: Lens, rows: Rows) -> IntArray:
@@ -155,11 +174,11 @@ def _answer_map(made: Frame, rows: Rows, width: int) -> tuple[FloatArray, tuple[
         rows["features"][:, 2] / GRID,
         log_lengths(rows) / (LENGTH_GRID, LENGTH_GRID**2),
     ]
-    cell = np.maximum(made.stratum(rows["stratum"]), 0) * made.topics + made.topic(rows["topic"])
+    cell = _cells(made, rows)
     maps, blocks, at = [], [], 0
     for view, values in enumerate(raw):
         first = _principal(values, width)[1] if view < 2 else _length_map(values)
-        second = _whiten(topic_residuals(values @ first, cell))
+        second = whiten(topic_residuals(values @ first, cell))
         maps.append(first @ second)
         blocks.append((at, at + second.shape[1]))
         at += second.shape[1]
@@ -176,25 +195,16 @@ def topic_residuals(values: FloatArray, cell: IntArray, weights: FloatArray | No
     """Each row less the mean of its cell as if the cell had been averaged without it."""
     weights = np.ones(len(values)) if weights is None else weights
     count, mean = cell_means(values, cell, weights)
-    grown = count + KAPPA
-    return (values - mean[cell]) * (grown / np.maximum(grown - 1, 1.0))[cell, None]
+    return (values - mean[cell]) * (count / np.maximum(count - 1, 0.5))[cell, None]
 
 
 def cell_means(
     values: FloatArray, cell: IntArray, weights: FloatArray, cells: int | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Weight and mean of each cell, the mean drawn to the overall one by ``KAPPA`` calls."""
+    """Weight and mean of each cell; of an empty one the overall mean."""
     cells = int(cell.max()) + 1 if cells is None else cells
     count = np.bincount(cell, weights, minlength=cells)
     pick = scipy.sparse.csr_array((weights, (cell, np.arange(len(cell)))), shape=(cells, len(cell)))
     overall = weights @ values / max(weights.sum(), 1e-9)
-    return count.astype(np.float64), np.asarray((pick @ values + KAPPA * overall) / (count[:, None] + KAPPA))
-
-
-def _whiten(residuals: FloatArray) -> FloatArray:
-    if not residuals.shape[1]:
-        return np.zeros((0, 0))
-    found, columns = scipy.linalg.eigh(np.cov((residuals - residuals.mean(axis=0)).T).reshape(residuals.shape[1], -1))
-    kept = np.arange(len(found))[::-1]
-    kept = kept[found[kept] > DROPPED * max(found[-1], 1e-9)]
-    return np.asarray(columns[:, kept] / np.sqrt(found[kept]))
+    mean = (pick @ values) / np.where(count > 0, count, 1.0)[:, None]
+    return count.astype(np.float64), np.where((count > 0)[:, None], mean, overall)

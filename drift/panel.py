@@ -15,6 +15,7 @@ from drift.detectors.tilt import Reference, Tilt
 from drift.detectors.topics import Topics
 from drift.fit import THUMBS_DOWN, Fit
 from drift.frame import Frame
+from drift.parts import Whitening
 
 KINDS = {
     "topics": "data",
@@ -65,7 +66,7 @@ GIVEN_AWAY = 0.25
 
 Mask = npt.NDArray[np.bool_]
 Compared = Callable[[Mask], tuple[FloatArray, FloatArray]]
-"""From grown topics (T, R, K), which are left out, to sums of residuals (T, R, r) and their calls (T, R)."""
+"""From grown topics (T, R, K), which are left out, to sums of residuals (T, R, P, r) and their calls (T, R, P)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Panel:
     topics: Topics
     tilts: Mapping[str, Tilt]
     rates: Mapping[str, Rate]
+    whitenings: Sequence[Whitening]
 
     @classmethod
     def of(cls, frame: Frame, fits: Sequence[Fit], rates: Mapping[str, Rate]) -> Panel:
@@ -109,7 +111,12 @@ class Panel:
             if scale.verdict is None:  # else its rate is judged
                 tilts[name] = _scalar(fits, name)
         slack = GIVEN_AWAY * frame.topics / (2 * size.mean())
-        return cls(Topics(np.stack([fit.proportions for fit in fits]), size, slack), tilts, rates)
+        return cls(
+            Topics(np.stack([fit.proportions for fit in fits]), size, slack),
+            tilts,
+            rates,
+            [fit.whitening for fit in fits],
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -146,11 +153,14 @@ class Panel:
             course[name] = np.array([[statistic]])
         return after, course
 
-    @staticmethod
-    def _sums(name: str, feed: Feed, grown: Mask) -> tuple[FloatArray, FloatArray]:
+    def _sums(self, name: str, feed: Feed, grown: Mask) -> tuple[FloatArray, FloatArray]:
         if name == "inputs":
-            return feed.inputs, feed.topics.sum(axis=2)
-        return feed.compared(grown) if name == "answers" else feed.scalars[name]
+            return feed.inputs, feed.topics.sum(axis=2)[..., None]
+        if name == "answers":
+            sums, n = feed.compared(grown)
+            return np.stack([one.judged(sums[:, r]) for r, one in enumerate(self.whitenings)], axis=1), n
+        sums, n = feed.scalars[name]
+        return sums, n[..., None]
 
 
 def _memory(state: Memory | FloatArray) -> Memory:
@@ -162,19 +172,33 @@ def _inputs(fits: Sequence[Fit], size: FloatArray) -> Tilt:
     width = fits[0].inputs.shape[1]
     return Tilt(
         np.stack([fit.input_mean for fit in fits]),
-        [Reference(fit.inputs - fit.input_mean, fit.input_weights) for fit in fits],
+        [[Reference(fit.inputs - fit.input_mean, fit.input_weights)] for fit in fits],
         ((0, width),),
-        size,
-        GIVEN_AWAY * width / (2 * size.mean()),
+        ((0, 1),),
+        size[:, None],
+        np.array([GIVEN_AWAY / (2 * size.mean())]),
     )
 
 
 def _answers(frame: Frame, fits: Sequence[Fit]) -> Tilt:
-    size = np.array([fit.compared for fit in fits])
-    width = frame.answer_blocks[-1][1]
-    references = [Reference(fit.residuals - fit.residual_mean, fit.residual_weights / fit.compared) for fit in fits]
-    slack = GIVEN_AWAY * width / (2 * size.mean())
-    return Tilt(np.stack([fit.residual_mean for fit in fits]), references, frame.answer_blocks, size, slack)
+    made = [[_part(fit, part) for part in range(frame.part_count)] for fit in fits]
+    size = np.array([[n for _, _, n in parts] for parts in made])
+    return Tilt(
+        np.stack([np.concatenate([mean for mean, _, _ in parts]) for parts in made]),
+        [[reference for _, reference, _ in parts] for parts in made],
+        *fits[0].whitening.layout,
+        size,
+        GIVEN_AWAY / (2 * size.mean(axis=0)),
+    )
+
+
+def _part(fit: Fit, part: int) -> tuple[FloatArray, Reference, float]:
+    """Mean, centred residuals and calls of a part."""
+    here = fit.residual_part == part
+    weights, n = fit.residual_weights[here], max(float(fit.residual_weights[here].sum()), 1.0)
+    values = fit.residuals[here] @ fit.whitening.maps[part]
+    mean = weights @ values / n
+    return mean, Reference(values - mean, weights / n), n
 
 
 def _scalar(fits: Sequence[Fit], name: str) -> Tilt:
@@ -182,5 +206,6 @@ def _scalar(fits: Sequence[Fit], name: str) -> Tilt:
     size = np.array([scale.n for scale in scales])
     bases = [scale.basis(scale.bins) for scale in scales]
     means = [scale.weights @ basis / scale.n for scale, basis in zip(scales, bases, strict=True)]
-    references = [Reference(b - m, s.weights / s.n) for s, b, m in zip(scales, bases, means, strict=True)]
-    return Tilt(np.stack(means), references, ((0, 1), (1, 2)), size, GIVEN_AWAY * 2 / (2 * size.mean()), cap=0.6)
+    references = [[Reference(b - m, s.weights / s.n)] for s, b, m in zip(scales, bases, means, strict=True)]
+    slack = np.array([GIVEN_AWAY / (2 * size.mean())])
+    return Tilt(np.stack(means), references, ((0, 1), (1, 2)), ((0, 2),), size[:, None], slack, cap=0.6)

@@ -194,15 +194,16 @@ def add(anchor: Anchor, version: Version, cells: Table, end: int, grown: BoolArr
     version = replace(version, calls=version.calls + int(cells["n"].sum()), last=end)
     if version.mean(version.covered)[1] >= ENOUGH:
         return version
-    frame, fit = anchor.baseline.frame, anchor.baseline.fit
+    frame = anchor.baseline.frame
     answered = cells[(cells["answered"] == 1) & (cells["topic"] >= 0)]
     topic, n = frame.topic(answered["topic"]), answered["n"].astype(np.float64)
     there = like(anchor, answered)
     if grown is not None:
         there &= ~grown[answered["topic"]]
     kept = answered[there]
-    inputs = frame.inputs(kept["features"][:, 0].sum(axis=0), n[there].sum())
-    expected = n[there] @ anchor.centres[topic[there]] + inputs @ fit.slope
+    # What is expected is linear in the input within a topic: it is that of each topic's mean input, its calls times.
+    inputs = frame.inputs(kept["features"][:, 0], n[there]) / n[there, None]
+    expected = n[there] @ anchor.expected(topic[there], inputs)
     logs = float(answered["length"][:, 0].sum()) / LENGTH_GRID - float(n @ anchor.lengths[topic])
     return replace(
         version,
@@ -274,6 +275,6 @@ def along(anchor: Anchor, version: Version, rows: Rows) -> FloatArray:
     features = Features.of(anchor.baseline.frame, rows)
     level, values = anchor.given if version.covered else anchor.plain, features.answers
     if version.covered:
-        values = values - anchor.centres[features.topic] - features.inputs @ anchor.baseline.fit.slope
+        values = values - anchor.expected(np.maximum(features.topic, 0), features.inputs)
     there = (rows["answered"] == 1) & (features.topic >= 0)
     return np.where(there, (values - level.mean) @ way(anchor, version), np.nan)

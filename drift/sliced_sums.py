@@ -110,12 +110,10 @@ def _answered(
         np.zeros((len(made), *cells["features"].shape[1:]), np.int64),
         np.zeros((len(made), 2), np.int64),
     )
-    expected = np.zeros((len(made), len(learnt.centres)))
+    expected = np.zeros((len(made), frame.answer_map.shape[1]))
     np.add.at(features, group, used["features"])
     np.add.at(lengths, group, used["length"])
-    np.add.at(expected, (group, place), n)
-    compared = expected.sum(axis=1)
-    inputs = frame.inputs(features[:, 0], compared)
-    answers = frame.answers(features[:, 1:], lengths)
-    made[:, layout.answers] = answers - expected @ learnt.centres - inputs @ learnt.slope
-    made[:, layout.compared] = compared
+    inputs = frame.inputs(used["features"][:, 0], n) / n[:, None]
+    np.add.at(expected, group, n[:, None] * learnt.expected(frame, place, inputs))
+    np.add.at(made[:, layout.compared], group, n)
+    made[:, layout.answers] = frame.answers(features[:, 1:], lengths) - expected

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 MEMORIES = np.array([64.0, 256.0, 1024.0])
 """Calls after which a block's weight in the mean has fallen to 1/e^2."""
@@ -30,28 +31,44 @@ class Memory:
     """State of one detector for R replicas and M memories."""
 
     total: FloatArray  # (R, M, d) decayed sum of centred features
-    mass: FloatArray  # (R, M) decayed number of calls
-    spread: FloatArray  # (R, M) decayed squared weights: variance of the mean is spread / mass**2
+    mass: FloatArray  # (R, M, P) decayed number of calls of each part
+    spread: FloatArray  # (R, M, P) decayed squared weights: variance of the mean is spread / mass**2
     log_e: FloatArray  # (R, M) evidence, natural log
     age: FloatArray  # (R, M) calls since the evidence last started anew
 
 
-def start(replicas: int, width: int) -> Memory:
+def start(replicas: int, width: int, parts: int = 1) -> Memory:
     """Memory of nothing."""
     shape = (replicas, len(MEMORIES))
-    return Memory(np.zeros((*shape, width)), np.zeros(shape), np.zeros(shape), np.full(shape, -np.inf), np.zeros(shape))
+    counts = np.zeros((*shape, parts))
+    return Memory(np.zeros((*shape, width)), counts, counts, np.full(shape, -np.inf), np.zeros(shape))
 
 
-def means(memory: Memory, size: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Mean centred feature ``(R, M, d)`` and its variance ``(R, M)`` in variances of a call, baselines of ``size``."""
+def means(memory: Memory, size: FloatArray, part: IntArray | int = 0) -> tuple[FloatArray, FloatArray]:
+    """Mean centred feature ``(R, M, d)`` and its variance ``(R, M, P)`` in variances of a call.
+
+    Parameters
+    ----------
+    size
+        Calls of the baseline in each part, ``(R, P)``.
+    part
+        The part of each coordinate, ``(d,)``, or the only one.
+    """
     seen = memory.mass > 1e-9
     mass = np.where(seen, memory.mass, 1.0)
     noise = np.where(seen, memory.spread / (mass * mass), 1e9)
-    return memory.total / mass[..., None], noise + 1.0 / size[:, None]
+    each = mass[..., part] if isinstance(part, np.ndarray) else mass
+    return memory.total / each, noise + 1.0 / size[:, None]
 
 
 def learn(
-    memory: Memory, centred: FloatArray, n: FloatArray, calls: FloatArray, size: FloatArray, bet: Bet
+    memory: Memory,
+    centred: FloatArray,
+    n: FloatArray,
+    calls: FloatArray,
+    size: FloatArray,
+    bet: Bet,
+    part: IntArray | int = 0,
 ) -> tuple[Memory, FloatArray]:
     """Bets for each of T blocks, each made before its block is seen, and the memory after the last.
 
@@ -60,7 +77,7 @@ def learn(
     centred
         Sums of centred features, shape ``(T, R, d)``.
     n
-        Calls that count for this detector, ``(T, R)``.
+        Calls of each part that count for this detector, ``(T, R, P)``.
     calls
         All calls of the block, ``(T, R)``: the clock by which memories decay.
     bet
@@ -69,9 +86,9 @@ def learn(
     total, mass, spread = memory.total, memory.mass, memory.spread
     bets = np.empty((*centred.shape[:2], len(MEMORIES), centred.shape[2]))
     for t in range(len(centred)):
-        bets[t] = bet(*means(replace(memory, total=total, mass=mass, spread=spread), size))
-        step = np.minimum(1.0, 2 * calls[t][:, None] / (MEMORIES + calls[t][:, None]))
-        total = total * (1 - step)[..., None] + step[..., None] * centred[t][:, None]
+        bets[t] = bet(*means(replace(memory, total=total, mass=mass, spread=spread), size, part))
+        step = np.minimum(1.0, 2 * calls[t][:, None] / (MEMORIES + calls[t][:, None]))[..., None]
+        total = total * (1 - step) + step * centred[t][:, None]
         mass = mass * (1 - step) + step * n[t][:, None]
         spread = spread * (1 - step) ** 2 + step**2 * n[t][:, None]
     return replace(memory, total=total, mass=mass, spread=spread), bets
@@ -89,7 +106,7 @@ def accumulate(memory: Memory, gains: FloatArray, calls: FloatArray, weight: Flo
     return replace(memory, log_e=log_e, age=age), course
 
 
-def shrink(square: FloatArray, noise: FloatArray, width: int) -> FloatArray:
+def shrink(square: FloatArray, noise: FloatArray, width: int | IntArray) -> FloatArray:
     """Share of a mean that is bet on: zero until its square exceeds what noise explains by two standard deviations.
 
     James and Stein (1961) with d + 2 sqrt(2 d) in place of d - 2.

@@ -2,17 +2,19 @@
 
 Serves whitened embeddings, residuals of answers given questions, and Legendre polynomials of a scalar's rank. Bets on
 the direction in which earlier blocks moved; the price of a bet is its cumulant over the baseline's own calls, K(theta)
-= log mean exp <theta, u - mean> (Shin, Ramdas, Rinaldo 2022; Waudby-Smith, Ramdas 2024).
+= log mean exp <theta, u - mean> (Shin, Ramdas, Rinaldo 2022; Waudby-Smith, Ramdas 2024). Calls may be of several
+parts, each with coordinates, a mean, a baseline and bets of its own; what they win adds up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from drift.detectors.memory import MEMORIES, FloatArray, Memory, accumulate, learn, shrink, start
+from drift.detectors.memory import MEMORIES, FloatArray, IntArray, Memory, accumulate, learn, shrink, start
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Reference:
         return np.log(np.asarray(self.weights @ exponents, dtype=np.float64))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tilt:
     """Bets on a shift of the mean.
 
@@ -38,54 +40,78 @@ class Tilt:
     mean
         The baseline's mean feature, ``(R, d)``.
     reference
-        The baseline's calls, one for each replica.
+        The baseline's calls of each part, for each replica.
     blocks
-        Ranges of coordinates that are bet on or not together.
+        Ranges of coordinates that are bet on or not together, from the first coordinate to the last.
+    parts
+        Ranges of blocks that are of one part.
     size
-        Calls of the baseline, ``(R,)``.
+        Calls of the baseline in each part, ``(R, P)``.
     slack
-        Evidence given away a call, nats.
+        Evidence given away a call for each coordinate of a part while it is bet on, nats, ``(P,)``.
     cap
         Longest bet: bounds what one call can win or lose.
     """
 
     mean: FloatArray
-    reference: Sequence[Reference]
+    reference: Sequence[Sequence[Reference]]
     blocks: tuple[tuple[int, int], ...]
+    parts: tuple[tuple[int, int], ...]
     size: FloatArray
-    slack: float
+    slack: FloatArray
     cap: float = 1.0
+
+    @cached_property
+    def _widths(self) -> IntArray:
+        return np.array([high - low for low, high in self.blocks])
+
+    @cached_property
+    def _of_block(self) -> IntArray:
+        return np.repeat(np.arange(len(self.parts)), [high - low for low, high in self.parts])
+
+    @cached_property
+    def part(self) -> IntArray:
+        """The part of each coordinate."""
+        return np.repeat(self._of_block, self._widths)
+
+    def columns(self, part: int) -> slice:
+        """Coordinates of a part."""
+        low, high = self.parts[part]
+        return slice(self.blocks[low][0], self.blocks[high - 1][1])
 
     def start(self) -> Memory:
         """Memory of nothing."""
-        return start(*self.mean.shape)
+        return start(len(self.mean), self.mean.shape[1], len(self.parts))
 
     def update(
         self, state: Memory, sums: FloatArray, n: FloatArray, calls: FloatArray, weight: FloatArray
     ) -> tuple[Memory, FloatArray]:
-        """State after T blocks of feature sums ``(T, R, d)`` over ``n`` calls; the evidence after each ``(T, R)``."""
-        centred = sums - n[..., None] * self.mean
-        state, bets = learn(state, centred, n, calls, self.size, self.bet)
-        gains = np.einsum("trd,trmd->trm", centred, bets) - n[..., None] * (self._price(bets) + self.slack)
+        """State after T blocks of sums ``(T, R, d)`` over ``n`` calls ``(T, R, P)``; evidence after each ``(T, R)``."""
+        centred = sums - n[..., self.part] * self.mean
+        state, bets = learn(state, centred, n, calls, self.size, self.bet, self.part)
+        gains = np.einsum("trd,trmd->trm", centred, bets)
+        for part in range(len(self.parts)):
+            mine = bets[..., self.columns(part)]
+            given = self.slack[part] * np.count_nonzero(mine, axis=-1)
+            gains -= n[..., part, None] * (self._price(mine, part) + given)
         return accumulate(state, gains, calls, weight)
 
     def bet(self, mean: FloatArray, noise: FloatArray) -> FloatArray:
         """The direction bet on for a mean ``(R, M, d)``: nothing in blocks of coordinates where it may be noise."""
-        theta = np.zeros_like(mean)
-        for low, high in self.blocks:
-            part = mean[..., low:high]
-            share = shrink((part * part).sum(axis=-1), noise, high - low)
-            theta[..., low:high] = part * share[..., None]
-        length = np.sqrt((theta * theta).sum(axis=-1, keepdims=True))
-        return np.asarray(theta * np.minimum(1.0, self.cap / np.maximum(length, 1e-30)))
+        starts = [low for low, _ in self.blocks]
+        square = np.add.reduceat(mean * mean, starts, axis=-1)
+        share = shrink(square, noise[..., self._of_block], self._widths)
+        length = np.sqrt(np.add.reduceat(square * share * share, [low for low, _ in self.parts], axis=-1))
+        share = share * np.minimum(1.0, self.cap / np.maximum(length, 1e-30))[..., self._of_block]
+        return np.asarray(mean * np.repeat(share, self._widths, axis=-1))
 
-    def _price(self, bets: FloatArray) -> FloatArray:
+    def _price(self, bets: FloatArray, part: int) -> FloatArray:
         price = np.zeros(bets.shape[:3])
-        for r, reference in enumerate(self.reference):
+        for r, references in enumerate(self.reference):
             flat = bets[:, r].reshape(-1, bets.shape[3])
             made = np.flatnonzero(flat.any(axis=1))
             found = np.zeros(len(flat))
             for low in range(0, len(made), 256):
-                found[made[low : low + 256]] = reference.cumulant(flat[made[low : low + 256]])
+                found[made[low : low + 256]] = references[part].cumulant(flat[made[low : low + 256]])
             price[:, r] = found.reshape(-1, len(MEMORIES))
         return price

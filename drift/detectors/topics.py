@@ -49,16 +49,18 @@ class Topics:
             grown.append(self._grown(mean, noise))
             return self._bet(mean, noise)
 
-        state, bets = learn(state, counts - n[..., None] * self.proportions, n, calls, self.size, bet)
+        state, bets = learn(
+            state, counts - n[..., None] * self.proportions, n[..., None], calls, self.size[:, None], bet
+        )
         gains = np.einsum("trk,trmk->trm", counts, bets) - n[..., None] * self.slack
         return *accumulate(state, gains, calls, weight), np.stack(grown)
 
     def _bet(self, mean: FloatArray, noise: FloatArray) -> FloatArray:
         p = self.proportions[:, None]
-        share = shrink((mean * mean / p).sum(axis=2), noise, p.shape[2] - 1)
+        share = shrink((mean * mean / p).sum(axis=2), noise[..., 0], p.shape[2] - 1)
         q = np.maximum(p + share[..., None] * mean, 0.05 * p)
         return np.asarray(np.log(q / q.sum(axis=2, keepdims=True) / p))
 
     def _grown(self, mean: FloatArray, noise: FloatArray) -> npt.NDArray[np.bool_]:
-        bound = GROWTH * np.sqrt(np.maximum(self.proportions, 1 / self.size[:, None])[:, None] * noise[..., None])
+        bound = GROWTH * np.sqrt(np.maximum(self.proportions, 1 / self.size[:, None])[:, None] * noise)
         return np.asarray((mean > bound)[:, 1:].all(axis=1))

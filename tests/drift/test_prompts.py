@@ -105,8 +105,9 @@ def test_the_step_to_a_version_is_the_shift_between_the_two_means():
         kept = anchor().known[topic] & (part["band"] < frame.bands)
         from drift.frame import log_lengths
 
-        left = frame.answers(part["features"][:, 1:], log_lengths(part)) - anchor().centres[topic]
-        means.append((left - frame.inputs(part["features"][:, 0]) @ fit.slope)[kept].mean(axis=0))
+        cell = anchor().place * frame.topics + topic
+        expected = fit.expected(frame, cell, frame.inputs(part["features"][:, 0]))
+        means.append((frame.answers(part["features"][:, 1:], log_lengths(part)) - expected)[kept].mean(axis=0))
     np.testing.assert_allclose(one.given / one.compared, means[0], atol=1e-9)
     step = distance(anchor(), two, one)
     assert step.square == pytest.approx(((means[1] - means[0]) ** 2).sum())

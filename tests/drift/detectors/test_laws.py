@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from drift import codec
-from drift.detectors.memory import Memory
+from drift.detectors.memory import Memory, means
 from drift.detectors.rate import Rate
 from drift.detectors.tilt import Reference, Tilt
 from drift.detectors.topics import Topics
@@ -22,6 +22,7 @@ SHARES = np.array([0.4, 0.3, 0.2, 0.07, 0.03])
 ROWS = _rng.normal(size=(SIZE, 6)) * [1, 1, 2, 0.5, 1, 1]
 ROWS -= ROWS.mean(axis=0)
 REFERENCE = Reference(ROWS, np.full(SIZE, 1 / SIZE))
+OTHER = Reference(ROWS[::2, :3] - ROWS[::2, :3].mean(axis=0), np.full(SIZE // 2, 2 / SIZE))
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Case:
                 detector.mean[[replica]],
                 [detector.reference[replica]],
                 detector.blocks,
+                detector.parts,
                 detector.size[[replica]],
                 detector.slack,
                 detector.cap,
@@ -83,9 +85,32 @@ def tilt(replicas=3, moved=0.0):
     sums = ROWS[rng.integers(0, SIZE, (BLOCKS, replicas, int(CALLS)))].sum(axis=2) + moved * CALLS
     calls = np.full((BLOCKS, replicas), CALLS)
     detector = Tilt(
-        np.zeros((replicas, 6)), [REFERENCE] * replicas, ((0, 4), (4, 6)), np.full(replicas, float(SIZE)), 0.001
+        np.zeros((replicas, 6)),
+        [[REFERENCE]] * replicas,
+        ((0, 4), (4, 6)),
+        ((0, 2),),
+        np.full((replicas, 1), float(SIZE)),
+        np.array([0.001]),
     )
-    return Case(detector, (sums, calls, calls, calls))
+    return Case(detector, (sums, calls[..., None], calls, calls))
+
+
+def parted(replicas=3, moved=0.0):
+    """Two parts, of two blocks and of one; every third call is of the second."""
+    rng = np.random.default_rng(65)
+    counts = np.full((BLOCKS, replicas, 2), [CALLS * 2 / 3, CALLS / 3])
+    drawn = ROWS[rng.integers(0, SIZE, (BLOCKS, replicas, int(CALLS)))] + moved
+    first, second = drawn[:, :, ::3].sum(axis=2), (drawn[:, :, 1::3] + drawn[:, :, 2::3]).sum(axis=2)
+    detector = Tilt(
+        np.zeros((replicas, 9)),
+        [[REFERENCE, OTHER]] * replicas,
+        ((0, 4), (4, 6), (6, 9)),
+        ((0, 2), (2, 3)),
+        np.full((replicas, 2), [SIZE, SIZE / 2]),
+        np.array([0.001, 0.002]),
+    )
+    calls = np.full((BLOCKS, replicas), CALLS)
+    return Case(detector, (np.concatenate([second, first[..., :3]], axis=2), counts, calls, calls))
 
 
 def rate(replicas=1, moved=0.0):
@@ -93,8 +118,8 @@ def rate(replicas=1, moved=0.0):
     return Case(Flags(Rate(15, SIZE)), (flagged, np.full((BLOCKS, 1), CALLS)))
 
 
-EVERY = pytest.mark.parametrize("make", [topics, tilt, rate])
-MANY = pytest.mark.parametrize("make", [topics, tilt])
+EVERY = pytest.mark.parametrize("make", [topics, tilt, parted, rate])
+MANY = pytest.mark.parametrize("make", [topics, tilt, parted])
 
 
 def arrays(state):
@@ -218,24 +243,49 @@ def test_a_tilt_is_fair_over_the_baseline_but_for_its_slack():
     state, _ = learnt.step(learnt.detector.start(), 0, BLOCKS)
     every, calls = tilt(SIZE), np.ones((1, SIZE))
     before = spread(state, SIZE)
-    after, _ = every.detector.update(before, ROWS[None], calls, calls, calls)
+    after, _ = every.detector.update(before, ROWS[None], calls[..., None], calls, calls)
     won = gains(before, after)
     assert won.std(axis=0).min() > 0.1
-    np.testing.assert_allclose(won.mean(axis=0), np.exp(-0.001), rtol=1e-12)
+    given = 0.001 * np.count_nonzero(
+        every.detector.bet(*means(before, every.detector.size, every.detector.part))[0], axis=-1
+    )
+    np.testing.assert_allclose(won.mean(axis=0), np.exp(-given), rtol=1e-12)
 
 
 def test_a_tilt_never_bets_longer_than_its_cap():
     detector = tilt().detector
-    bets = detector.bet(np.full((3, 3, 6), 100.0), np.full((3, 3), 1e-3))
+    bets = detector.bet(np.full((3, 3, 6), 100.0), np.full((3, 3, 1), 1e-3))
     np.testing.assert_allclose(np.linalg.norm(bets, axis=-1), 1)
 
 
 def test_nothing_is_bet_on_what_may_be_noise():
-    detector, noise = tilt().detector, np.full((1, 3), 0.01)
+    detector, noise = tilt().detector, np.full((1, 3, 1), 0.01)
     assert not detector.bet(np.full((1, 3, 6), 0.1), noise).any()
     only_the_second_block = detector.bet(np.array([0.0, 0, 0, 0, 2, 2]) * np.ones((1, 3, 1)), noise)
     assert not only_the_second_block[..., :4].any()
     assert only_the_second_block[..., 4:].all()
+
+
+def test_a_bet_on_one_part_is_fair_over_the_calls_of_that_part():
+    learnt = parted(1, moved=0.8)
+    state, _ = learnt.step(learnt.detector.start(), 0, BLOCKS)
+    every, calls = parted(SIZE // 2), np.ones((1, SIZE // 2))
+    before = spread(state, SIZE // 2)
+    sums = np.concatenate([np.zeros((SIZE // 2, 6)), OTHER.features], axis=1)[None]
+    after, _ = every.detector.update(before, sums, np.stack([0 * calls, calls], axis=2), calls, calls)
+    won = gains(before, after)
+    assert won.std(axis=0).min() > 0.1
+    bets = every.detector.bet(*means(before, every.detector.size, every.detector.part))[0]
+    np.testing.assert_allclose(won.mean(axis=0), np.exp(-0.002 * np.count_nonzero(bets[:, 6:], axis=-1)), rtol=1e-12)
+
+
+def test_each_part_has_its_own_bounds_of_noise_and_of_bets():
+    detector, noise = parted().detector, np.array([1e-3, 10.0]) * np.ones((3, 3, 1))
+    bets = detector.bet(np.full((3, 3, 9), 2.0), noise)
+    assert not bets[..., 6:].any()
+    np.testing.assert_allclose(np.linalg.norm(bets[..., :6], axis=-1), 1)
+    both = detector.bet(np.full((3, 3, 9), 2.0), np.full((3, 3, 2), 1e-3))
+    np.testing.assert_allclose(np.linalg.norm(both[..., 6:], axis=-1), 1)
 
 
 def test_topics_that_grow_are_named_before_the_next_block_and_not_without_growth():
