@@ -156,6 +156,12 @@ def build_baseline(
     )
 
 
+def allowed_versions(declared: Mapping[str, Sequence[str]], segment: str) -> frozenset[str] | None:
+    """Prompt versions that a segment may use, by its own name or its prompt's; None where that is not declared."""
+    names = (segment, parts_of(segment)[1])
+    return next((frozenset(declared[name]) for name in names if name in declared), None)
+
+
 class Watch:
     """Judges call records as they come, segment by segment.
 
@@ -266,8 +272,7 @@ class Watch:
 
     def _start(self, segment: Segment, made: Baseline) -> None:
         options = self._options
-        names = (segment.name, parts_of(segment.name)[1])
-        allowed = next((frozenset(options.allowed[name]) for name in names if name in options.allowed), None)
+        allowed = allowed_versions(options.allowed, segment.name)
         segment.judge = Judge(
             made, options.budget, options.tolerances, options.clear_after, options.origins.get(segment.name), allowed
         )

@@ -8,8 +8,9 @@ import msgspec
 
 from drift.panel import KINDS
 from drift.verdict import Verdict
-from streams.alerts import PARTS, effect_fields, instant
+from streams.alerts import PARTS
 from streams.embedded import Segment
+from streams.evidence import effect_fields, instant
 from streams.measure import parts_of
 from streams.wording import moment, what_drifted
 

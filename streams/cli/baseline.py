@@ -14,12 +14,12 @@ from drift.baseline import Baseline
 from drift.errors import BaselineRefusedError, SettingsError, SourceError
 from drift.lens import Lens
 from drift.pane import Pane
-from streams.alerts import instant
 from streams.cli.card import baseline_card, described, finding, finding_lines, moved, next_command, table
 from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options, say, settings_options
 from streams.cli.segments import Groups, chosen, first_calls, grouped
 from streams.cli.stored import ANCHOR, Instant, as_json, require_embedder, rough_pane, save, whoami
 from streams.embedded import Progress, build_baseline
+from streams.evidence import instant
 from streams.measure import Meter
 from streams.privacy import private
 from streams.records import Record

@@ -14,7 +14,7 @@ from drift.call import GRID, SCORES
 from drift.errors import BaselineRefusedError
 from drift.lens import TAILS, Lens
 from drift.pane import Pane
-from streams.alerts import instant
+from streams.evidence import instant
 from streams.store import Move
 from streams.wording import figure, percent, span
 

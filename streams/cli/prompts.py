@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
 from typing import Any
@@ -21,7 +21,6 @@ from drift.baseline import LEAST, Baseline
 from drift.errors import BaselineRefusedError, SourceError
 from drift.prompt_rules import RULES, Breach, Watched
 from drift.prompts import Chain, Distance, Link
-from streams.alerts import chain_link, instant
 from streams.cli.common import (
     Reading,
     bar,
@@ -36,7 +35,8 @@ from streams.cli.common import (
 )
 from streams.cli.segments import Groups, grouped
 from streams.cli.stored import ANCHOR, as_json, require_embedder
-from streams.embedded import FIRST, build_baseline, measured_panes
+from streams.embedded import FIRST, allowed_versions, build_baseline, measured_panes
+from streams.evidence import chain_link, instant
 from streams.measure import Meter, parts_of
 from streams.records import Record
 from streams.settings import Settings
@@ -121,7 +121,7 @@ def _story(
     if anchor is None:
         raise BaselineRefusedError(f"{segment}: the anchor {origin.id} has too few answers to compare with")
     chain, watched = Chain(), prompt_rules.start(origin)
-    allowed = _allowed(settings.prompts.allowed, segment)
+    allowed = allowed_versions(settings.prompts.allowed, segment)
     breaches: list[Breach] = []
     nobody = np.zeros(origin.lens.topics, dtype=bool)
     calls = 0
@@ -135,11 +135,6 @@ def _story(
             step("comparing", calls / len(records))
     tolerance = settings.all_tolerances["prompt_chain"]
     return Story(segment, anchor, chains.links(anchor, chain), watched, tuple(breaches), tolerance)
-
-
-def _allowed(declared: Mapping[str, Sequence[str]], segment: str) -> frozenset[str] | None:
-    names = (segment, parts_of(segment)[1])
-    return next((frozenset(declared[name]) for name in names if name in declared), None)
 
 
 def _origin(

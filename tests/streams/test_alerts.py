@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from drift.budget import parse
-from streams.alerts import Alert, encode, instant
+from streams.alerts import Alert, encode
 from streams.embedded import Options, Watch, build_baseline
+from streams.evidence import instant
 from streams.measure import Meter
 from tests.streams import traffic
 
