@@ -28,7 +28,7 @@ def main() -> None:
     embedder = StaticEmbedder()
     meters = {
         "with excerpts": Meter(embedder),
-        "without text": Meter(embedder, excerpts=False),
+        "without text": Meter(embedder, texts="none"),
     }
     lens = meters["without text"].default_lens()
     smaller: dict[tuple[str, str], list[int]] = {}

@@ -102,7 +102,7 @@ def judged(source: str, current: Sequence[str], seed: int, budget: float = 200_0
     made = baseline(source, seed)
     judge = Judge(made, Budget(budget, "calls"))
     state, alarms = start(judge), []
-    for pane in measured_panes(meter(), made.lens, stream(current, seed + 1000), Clock(), 64):
+    for pane in measured_panes(meter(), made.lens, stream(current, seed + 1000), Clock(), 64, made.declared):
         state, new = verdict.judge(judge, state, pane)
         alarms += new
     return Judged(judge, state.calls, alarms)

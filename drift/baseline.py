@@ -15,11 +15,10 @@ import xxhash
 from drift import codec
 from drift import pane as panes
 from drift.budget import Budget
-from drift.calibration import FEWEST, Calibration, Records, calibrate, promised
-from drift.call import SERIES, Rows
-from drift.detectors.rate import Rate
+from drift.calibration import FEWEST, RUNS, Calibration, Records, calibrate, promised
+from drift.call import SCORES, SERIES, Declared, Rows, Slice
 from drift.errors import BaselineRefusedError, CorruptError
-from drift.fit import Features, Fit, fit, flag_counts
+from drift.fit import Features, Fit, fit, rates
 from drift.frame import Frame, IntArray, frame
 from drift.lens import ARRAYS, Lens
 from drift.lens import check as check_lens
@@ -60,7 +59,8 @@ class Baseline:
     answers
         A fair sample of its answers, cut short.
     facts
-        Where it came from: source, warnings, whether it was forced.
+        Where it came from: source, warnings, whether it was forced; its declared ``slices``, their field and values,
+        and the names of its ``scores``.
     """
 
     lens: Lens
@@ -85,6 +85,22 @@ class Baseline:
         return xxhash.xxh3_64_hexdigest(encode(self))
 
     @cached_property
+    def declared(self) -> Declared:
+        """Declared fields with the values of each whose sums are kept, and the names of scores."""
+        slices = tuple(Slice(one["field"], tuple(one["values"])) for one in self.facts.get("slices", ()))
+        return Declared(slices, tuple(self.facts.get("scores", ())))
+
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        """Declared fields and the values of each whose sums are kept."""
+        return self.declared.slices
+
+    def title(self, detector: str) -> str:
+        """A detector's name for people and programs: a score has its own."""
+        names = dict(zip(SCORES, self.declared.scores, strict=False))
+        return f"score {names[detector]}" if detector in names else detector.replace("_", " ")
+
+    @cached_property
     def features(self) -> Features:
         """Its reference calls in its own coordinates."""
         return Features.of(self.frame, self.pane.sample.rows)
@@ -97,9 +113,7 @@ class Baseline:
     @cached_property
     def panel(self) -> Panel:
         """Its detectors."""
-        n = len(self.features.topic)
-        rates = {name: Rate(flagged, n) for name, flagged in flag_counts(self.features).items()}
-        return Panel.of(self.frame, [self.fit], rates)
+        return Panel.of(self.frame, [self.fit], rates(self.pane.sample.rows, self.fit.scales))
 
     @property
     def calls_a_day(self) -> float:
@@ -109,7 +123,7 @@ class Baseline:
     def thresholds(self, budget: Budget) -> dict[str, tuple[float, float]]:
         """Threshold and guaranteed threshold of each detector for a budget that they share."""
         calls = budget.calls(self.calls_a_day)
-        return promised(self.calibration, self.panel.names, self.panel.resampled, calls)
+        return promised(self.calibration, (*self.panel.names, "prompt_chain"), self.panel.resampled, calls)
 
     def unit(self, detector: str) -> str:
         """What a scalar's detector counts: tokens, characters, ms or USD."""
@@ -124,7 +138,7 @@ def build(
     *,
     facts: Mapping[str, Any] | None = None,
     force: bool = False,
-    runs: int = 100,
+    runs: int = RUNS,
     progress: Callable[[float], None] = lambda done: None,
 ) -> Baseline:
     """Baseline of these panes, checked, fitted and calibrated.
@@ -221,7 +235,7 @@ def _examples(features: Features, texts: Sequence[panes.Texts]) -> tuple[Example
     return tuple(found)
 
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def encode(baseline: Baseline) -> bytes:

@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from drift.baseline import Baseline
-from drift.bins import LOGS, MISSING
-from drift.call import FLAGS
+from drift.bins import MISSING
+from drift.call import FEEDBACK, FLAGS
 from drift.detectors.memory import FloatArray
+from drift.fit import FAR, OFF_TOPIC, THUMBS_DOWN, feedback, measured
 from drift.pane import Pane, merge
 from drift.panel import Feed, Mask
+from drift.sliced_sums import parts
 
 LEAST = 10
 """Calls from which on a block is judged."""
@@ -49,16 +51,36 @@ def sizes(ticks: Iterable[Pane]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where each sum stands in a block's vector: topics, inputs, answers, scalars, flags, counts of calls."""
+    """Where each sum stands in a block's vector: topics, inputs, answers, scalars, flags, counts of calls.
+
+    The vectors of the declared slices follow that of the whole, in the order of ``values``, the hashes of their values.
+    """
 
     topics: slice
     inputs: slice
     answers: slice
     compared: int
-    scalars: Mapping[str, slice]  # n, two Legendre polynomials, log and its square
+    scalars: Mapping[str, slice]  # n, two Legendre polynomials, log (of scores thousandths) and its square
     flags: Mapping[str, int]
     calls: int
+    rated: int  # calls with feedback; that of all calls where the baseline has none
     width: int
+    values: tuple[int, ...] = ()
+
+    @property
+    def span(self) -> int:
+        """Width of the whole and its slices."""
+        return self.width * (1 + len(self.values))
+
+    def raised(self, baseline: Baseline, detector: str, sums: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Flagged calls and all that might be, in sums ``(..., width)``, for a detector of a rate."""
+        if detector in self.scalars:
+            place = sums[..., self.scalars[detector]]
+            return baseline.fit.scales[detector].raised(place), place[..., 0]
+        flagged = sums[..., self.flags[detector]]
+        if detector == OFF_TOPIC:  # only a question can be
+            return flagged, sums[..., self.topics].sum(axis=-1)
+        return flagged, sums[..., self.rated if detector == THUMBS_DOWN else self.calls]
 
     @classmethod
     def of(cls, baseline: Baseline) -> Layout:
@@ -74,8 +96,13 @@ class Layout:
         topics, inputs, answers = take(frame.topics), take(frame.input_map.shape[1]), take(frame.answer_map.shape[1])
         compared = take(1).start
         scalars = {name: take(5) for name in baseline.fit.scales}
-        flags = {name: take(1).start for name in FLAGS}
-        return cls(topics, inputs, answers, compared, scalars, flags, take(1).start, at)
+        flags = {name: take(1).start for name in (*FLAGS, OFF_TOPIC)}
+        values = tuple(code for one in baseline.slices for code in one.codes.values())
+        calls = take(1).start
+        rated = calls
+        if THUMBS_DOWN in baseline.panel.rates:
+            flags[THUMBS_DOWN], rated = take(1).start, take(1).start
+        return cls(topics, inputs, answers, compared, scalars, flags, calls, rated, at, values)
 
 
 class Block:
@@ -85,6 +112,7 @@ class Block:
         """Read the sums of a pane."""
         self.baseline, self.layout, self.weight = baseline, layout, weight
         self.cells, self.counts = pane.sums.cells, pane.sums.counts
+        self.slices = pane.sums.slice_cells, pane.sums.slice_counts
         self.grown: npt.NDArray[np.bool_] = np.zeros(baseline.frame.topics, bool)
 
     @cached_property
@@ -97,9 +125,19 @@ class Block:
         for name, place in layout.scalars.items():
             made[place] = self._scalars[name]
         for name, at in layout.flags.items():
-            made[at] = self.cells["flags"][:, FLAGS.index(name)].sum()
+            made[at] = self._flagged[name][0]
         made[layout.calls] = self.n
+        if THUMBS_DOWN in layout.flags:
+            made[layout.rated] = self._flagged[THUMBS_DOWN][1]
         return made
+
+    @property
+    def vectors(self) -> FloatArray:
+        """The vector of the whole and that of each slice, one after the other, shape ``(span,)``."""
+        if not self.layout.values:
+            return self.vector
+        kept = parts(self.baseline, self.layout, self.slices, self.layout.values, self.grown)
+        return np.concatenate([self.vector, kept.ravel()])
 
     @cached_property
     def n(self) -> int:
@@ -110,7 +148,6 @@ class Block:
     def feed(self) -> Feed:
         """The block for the detectors."""
         scalars = {name: (values[None, None, 1:3], np.array([[values[0]]])) for name, values in self._scalars.items()}
-        flags = {name: (int(self.cells["flags"][:, i].sum()), self.n) for i, name in enumerate(FLAGS)}
         return Feed(
             np.array([[float(self.n)]]),
             np.array([[self.weight]]),
@@ -118,13 +155,26 @@ class Block:
             self._inputs[None, None],
             self._compare,
             scalars,
-            flags,
+            self._flagged,
         )
 
     def _compare(self, grown: Mask) -> tuple[FloatArray, FloatArray]:
         self.grown = grown[0, 0]
         sums, n = self._compared(self.grown)
         return sums[None, None], np.array([[n]])
+
+    @cached_property
+    def _flagged(self) -> dict[str, tuple[float, float]]:
+        """Calls with each flag, far from every topic, of a score's rarer verdict, rated down; and all that might be."""
+        flags = {name: (float(self.cells["flags"][:, i].sum()), float(self.n)) for i, name in enumerate(FLAGS)}
+        far = self.cells["n"][(self._topic >= 0) & (self.cells["band"] >= FAR)]
+        scores = {
+            name: (float(scale.raised(self._scalars[name])), float(self._scalars[name][0]))
+            for name, scale in self.baseline.fit.scales.items()
+            if scale.verdict is not None
+        }
+        rest = {OFF_TOPIC: (float(far.sum()), float(self._topics.sum())), THUMBS_DOWN: self._feedback}
+        return flags | scores | rest
 
     @cached_property
     def _topic(self) -> npt.NDArray[np.int64]:
@@ -156,10 +206,17 @@ class Block:
         return answers - expected - inputs @ learnt.slope, float(n.sum())
 
     @cached_property
+    def _feedback(self) -> tuple[float, float]:
+        """Calls rated down, and all that are rated."""
+        here = self.counts[self.counts["series"] == FEEDBACK]
+        down, rated = feedback(here["bin"])
+        return float(here["n"][down].sum()), float(here["n"][rated].sum())
+
+    @cached_property
     def _scalars(self) -> dict[str, FloatArray]:
         made = {}
         for name, scale in self.baseline.fit.scales.items():
             here = self.counts[(self.counts["series"] == scale.series) & (self.counts["bin"] != MISSING)]
-            n, logs = here["n"].astype(np.float64), LOGS[here["bin"]]
-            made[name] = np.array([n.sum(), *(n @ scale.basis(here["bin"])), n @ logs, n @ (logs * logs)])
+            n, values = here["n"].astype(np.float64), measured(scale.series, here["bin"])
+            made[name] = np.array([n.sum(), *(n @ scale.basis(here["bin"])), n @ values, n @ (values * values)])
         return made

@@ -81,10 +81,10 @@ def compare(
     found = [aspect(baseline, current, relabel) for aspect in (aspects.topics, aspects.inputs, aspects.answers)]
     found += [aspects.scalar(name, baseline, current) for name in scalars]
     found += [aspects.flag(name, baseline, current) for name in flags]
-    return tuple(_answered(found, alpha, limits))
+    return tuple(answered(found, alpha, limits))
 
 
-def _answered(found: list[Difference], alpha: float, tolerances: Mapping[str, float]) -> Iterator[Difference]:
+def answered(found: list[Difference], alpha: float, tolerances: Mapping[str, float]) -> Iterator[Difference]:
     """Correct the p-values for each other (Holm 1979) and hold the effects against their tolerances."""
     adjusted = _holm([difference.p_value for difference in found])
     for difference, p_adjusted in zip(found, adjusted, strict=True):

@@ -6,19 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from drift.baseline import Baseline
 from drift.block import Layout
 from drift.call import MARKERS, Rows
 from drift.detectors.memory import FloatArray, Memory, means
-from drift.detectors.rate import RATIOS
+from drift.effects import Z
 from drift.fit import Features
 from drift.history import History
 from drift.pane import Pane
-
-NEWCOMER = 0.1
-"""Share of the baseline's calls that lie as far along a shift as those that it is said to be made of."""
 
 SUPPORT = 2.0
 """Start points whose log likelihood ratio is within this of the best are as good: they bound the change point."""
@@ -81,7 +77,7 @@ def change_point(
     if isinstance(state, Memory):
         evidence = int(state.age[0, np.argmax(state.log_e[0])])
         after = max(after, now - evidence - EARLIER)
-    gains = _gains(baseline, layout, detector, state, history.sums.astype(np.float64))
+    gains = _gains(baseline, layout, detector, state, history.sums[:, : layout.width].astype(np.float64))
     every = np.cumsum(gains[:, ::-1], axis=1)[:, ::-1]
     every[:, :-1][:, history.calls[:-1] < after] = -np.inf
     ratios = every[np.argmax(every.max(axis=1))]
@@ -109,8 +105,9 @@ def _gains(
     """
     panel = baseline.panel
     if not isinstance(state, Memory):
-        rate, flagged, n = panel.rates[detector].rate, sums[:, layout.flags[detector]], sums[:, layout.calls]
-        now = min(rate * float(RATIOS[np.argmax(state)]), 0.999)
+        known, (flagged, n) = panel.rates[detector], layout.raised(baseline, detector, sums)
+        rate = known.rate
+        now = min(rate * float(known.ratios[np.argmax(state)]), 0.999)
         return np.asarray(flagged * np.log(now / rate) + (n - flagged) * np.log((1 - now) / (1 - rate)))[None]
     best = int(np.argmax(state.log_e[0]))
     if detector == "topics":
@@ -156,43 +153,49 @@ def moved(baseline: Baseline, counts: FloatArray, most: int = 5) -> tuple[Moved,
     return tuple(Moved(int(k), float(p[k]), float(counts[k] / n), float(z[k]), int(counts[k])) for k in order)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Newcomers:
-    """Sampled calls that lie farther along the shift of the inputs than nine of ten calls of the baseline did."""
-
-    members: npt.NDArray[np.bool_]
-    before: float
-    now: float
-    z: float
-
-
-def newcomers(baseline: Baseline, shift: FloatArray, rows: Rows) -> Newcomers | None:
-    """The calls that a shift of the inputs is made of, or None if they are not clearly more than before.
-
-    Parameters
-    ----------
-    shift
-        Mean whitened input since the change point less the baseline's, shape ``(d,)``.
-    rows
-        Sampled calls since the change point.
-    """
-    asked = rows["topic"] >= 0
-    if not asked.any() or not shift.any():
-        return None
-    bound = float(np.quantile(baseline.fit.inputs @ shift, 1 - NEWCOMER))
-    members = asked & (baseline.frame.inputs(rows["features"][:, 0]) @ shift > bound)
-    n = int(asked.sum())
-    now = float(members.sum() / n)
-    z = (now - NEWCOMER) / float(np.sqrt(NEWCOMER * (1 - NEWCOMER) * (1 / n + 1 / baseline.fit.size)))
-    return Newcomers(members, NEWCOMER, now, z) if z > 2 else None
-
-
 def along_answers(baseline: Baseline, way: FloatArray, rows: Rows) -> FloatArray:
     """How far each sampled answer lies along a drift, in residual standard deviations; NaN where it is not compared."""
     features = Features.of(baseline.frame, rows)
     known = (features.cell >= 0) & baseline.fit.known[features.cell]
     residuals = features.answers - baseline.fit.centres[features.cell] - features.inputs @ baseline.fit.slope
     return np.where(known, residuals @ way, np.nan)
+
+
+FEW = 5
+"""Sampled answers to a topic from which their shift is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicShift:
+    """How far the sampled answers to a topic lie along a drift on average, with ``z`` and the 95 % interval."""
+
+    topic: int
+    shift: float
+    low: float
+    high: float
+    z: float
+    calls: int
+
+
+def shifted_topics(baseline: Baseline, scores: FloatArray, rows: Rows, most: int = 5) -> tuple[TopicShift, ...]:
+    """Topics whose answers moved most along a drift, the surest first.
+
+    Parameters
+    ----------
+    scores
+        Position of each sampled answer along it in residual standard deviations, NaN where it is not compared.
+    """
+    there = ~np.isnan(scores)
+    topic, found = baseline.frame.topic(rows["topic"])[there], scores[there]
+    made = []
+    for one in np.unique(topic):
+        here = found[topic == one]
+        if len(here) < FEW:
+            continue
+        error = max(float(here.std()), 1.0) / len(here) ** 0.5
+        shift = float(here.mean())
+        made.append(TopicShift(int(one), shift, shift - Z * error, shift + Z * error, shift / error, len(here)))
+    return tuple(sorted(made, key=lambda one: (-one.z, one.topic))[:most])
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,5 +260,13 @@ def nearest(markers: Markers, point: ChangePoint, near: int = 200) -> MarkerEven
     )
 
 
-MARKERS_FIRST: Sequence[str] = ("served_model", "model", "fingerprint", "prompt_version", "app_version", "region")
+MARKERS_FIRST: Sequence[str] = (
+    "served_model",
+    "model",
+    "fingerprint",
+    "prompt_version",
+    "prompt_hash",
+    "app_version",
+    "region",
+)
 """Of markers that moved together, the one that says most."""

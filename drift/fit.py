@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from drift.bins import LOGS, MISSING
-from drift.call import FLAGS, SERIES, Rows
-from drift.frame import FEWEST, FloatArray, Frame, IntArray, cell_means, log_lengths, topic_residuals
+from drift.bins import LOGS, MISSING, THOUSAND, score_values, to_score_bins
+from drift.call import FEEDBACK, FLAGS, SCORES, SERIES, Rows
+from drift.detectors.rate import Rate
+from drift.frame import CROWDED, FEWEST, FloatArray, Frame, IntArray, cell_means, log_lengths, topic_residuals
+from drift.lens import TAILS
 
 LEAST_COMPARED = 200
 """Calls with comparable answers from which there is a detector of answers."""
@@ -21,14 +23,35 @@ LEAST_VALUES = 200
 RIDGE = 20.0
 """Calls' worth of shrinkage of the linear map from inputs to answers."""
 
+OFF_TOPIC = "off_topic"
+FAR = 3
+"""Questions in bands from this one on are off topic: nine of ten fresh ones lie nearer to a centre."""
+
 SCALARS = {
     "input_length": ("input_tokens", "input_chars"),
     "output_length": ("output_tokens", "output_chars"),
     "latency": ("latency_ms",),
     "ttft": ("ttft_ms",),
     "cost": ("cost_musd",),
+    **{name: (name,) for name in SCORES},
 }
 """Detector of a scalar: the series it reads, the first of them that nearly every call has."""
+
+
+THUMBS_DOWN = "thumbs_down"
+
+_PLAIN = frozenset(map(SERIES.index, SCORES))
+_DOWN = int(to_score_bins(-1.0))
+
+
+def measured(series: int, bins: npt.NDArray[np.int32]) -> FloatArray:
+    """What is averaged of a series' bins: logs of one plus the value, of scores thousandths."""
+    return score_values(bins) if series in _PLAIN else LOGS[bins]
+
+
+def feedback(bins: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Which bins of feedback are a thumb down, and which any feedback at all."""
+    return bins == _DOWN, bins != MISSING
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,9 +110,27 @@ class Scale:
         u = ranks / self.n - 1.0
         return np.stack([np.sqrt(3.0) * u, np.sqrt(5.0) * (1.5 * u * u - 0.5)], axis=1)
 
-    def logs(self) -> tuple[float, float]:
-        """Mean and standard deviation of the log values."""
-        values = LOGS[self.bins]
+    @property
+    def plain(self) -> bool:
+        """Whether it is averaged as it is, in thousandths, and not in logs."""
+        return self.series in _PLAIN
+
+    @property
+    def verdict(self) -> tuple[float, float] | None:
+        """Of a score that was only ever 0 or 1: the rarer of the two and the other, in thousandths; else None."""
+        if not self.plain or not np.isin(score_values(self.bins), (0, THOUSAND)).all():
+            return None
+        return (0.0, float(THOUSAND)) if self.moments()[0] > THOUSAND / 2 else (float(THOUSAND), 0.0)
+
+    def raised(self, sums: FloatArray) -> FloatArray:
+        """Calls with the rarer verdict in sums ``(..., 5)``; where other scores came since, as many as they weigh."""
+        assert self.verdict is not None
+        rare, usual = self.verdict
+        return np.clip((sums[..., 3] - sums[..., 0] * usual) / (rare - usual), 0.0, sums[..., 0])
+
+    def moments(self) -> tuple[float, float]:
+        """Mean and standard deviation of what is averaged."""
+        values = measured(self.series, self.bins)
         mean = float(self.weights @ values / self.n)
         return mean, float(np.sqrt(self.weights @ (values - mean) ** 2 / self.n))
 
@@ -138,8 +179,9 @@ def scale_of(name: str, bins: npt.NDArray[np.int32], weights: FloatArray, *, res
         if given.mean() < 0.5 or (not resampled and weights[given].sum() < LEAST_VALUES):
             continue
         seen, where = np.unique(bins[given, series], return_inverse=True)
-        if len(seen) > 1 or resampled:
-            return Scale(series, seen, np.bincount(where, weights[given]).astype(np.float64))
+        made = Scale(series, seen, np.bincount(where, weights[given]).astype(np.float64))
+        if len(seen) > 1 or resampled or made.verdict is not None:
+            return made
     return None
 
 
@@ -192,6 +234,30 @@ def _slope(inputs: FloatArray, residuals: FloatArray, weights: FloatArray) -> Fl
     return np.asarray(np.linalg.solve(gram, moment @ residuals / total))
 
 
-def flag_counts(features: Features) -> dict[str, int]:
-    """Reference calls with each flag."""
-    return {name: int(features.flags[:, i].sum()) for i, name in enumerate(FLAGS)}
+def rates(rows: Rows, scales: Mapping[str, Scale]) -> dict[str, Rate]:
+    """Detectors of rates for these reference calls: flags, questions far from every topic, verdicts, feedback."""
+    made = {name: Rate(int(rows["flags"][:, i].sum()), len(rows)) for i, name in enumerate(FLAGS)}
+    if (far := off_topic(rows)) is not None:
+        made[OFF_TOPIC] = far
+    for name, scale in scales.items():
+        if scale.verdict is not None:
+            rare = score_values(scale.bins) == scale.verdict[0]
+            made[name] = Rate(int(scale.weights[rare].sum()), int(scale.n))
+    down, rated = feedback(rows["bins"][:, FEEDBACK])
+    if rated.sum() >= LEAST_VALUES:
+        made[THUMBS_DOWN] = Rate(int(down.sum()), int(rated.sum()))
+    return made
+
+
+def off_topic(rows: Rows) -> Rate | None:
+    """Detector of questions far from every topic, or None where few are asked or the lens puts most of them far.
+
+    Centres lie nearer to the calls that they were made of than to fresh ones: under a lens of its own the baseline's
+    share is too small, and the bands' nominal share, measured out of fold, is closest. Under a lens from elsewhere its
+    share is honest. The larger of the two is at or above the truth either way.
+    """
+    asked = rows["topic"] >= 0
+    far, n = int((rows["band"][asked] >= FAR).sum()), int(asked.sum())
+    if n < LEAST_VALUES or far > CROWDED * n:
+        return None
+    return Rate(far, n, least=1 - TAILS[FAR - 1], rising=True)

@@ -34,11 +34,26 @@ CELL = np.dtype(
         ("flags", "<i8", (len(FLAGS),)),
     ]
 )
+_SUMMED = [(name, CELL[name]) for name in CELL.names or ()]
+SLICE_CELL = np.dtype([("field", "i1"), ("value", "<u8"), *_SUMMED])
+"""Cells of the calls of one admitted value of a declared field; other calls are what is left of all."""
+
+SLICE_COUNT = np.dtype([("field", "i1"), ("value", "<u8"), ("series", "i1"), ("bin", "<i4"), ("n", "<i8")])
 COUNT = np.dtype([("stratum", "<u8"), ("series", "i1"), ("bin", "<i4"), ("n", "<i8")])
 MARK = np.dtype([("field", "i1"), ("value", "<u8"), ("n", "<i8")])
 
-_KEYS = {CELL: ("stratum", "topic", "band", "answered"), COUNT: ("stratum", "series", "bin"), MARK: ("field", "value")}
+_CELL_KEYS = ("stratum", "topic", "band", "answered")
+_KEYS = {
+    CELL: _CELL_KEYS,
+    COUNT: ("stratum", "series", "bin"),
+    MARK: ("field", "value"),
+    SLICE_CELL: ("field", "value", *_CELL_KEYS),
+    SLICE_COUNT: ("field", "value", "series", "bin"),
+}
 _LOG_LENGTHS = np.rint(LOGS * LENGTH_GRID).astype(np.int64)
+
+_TABLES = (CELL, COUNT, MARK, SLICE_CELL, SLICE_COUNT)
+_FORMAT = 2
 
 Table = npt.NDArray[np.void]
 IntArray = npt.NDArray[np.int64]
@@ -110,11 +125,13 @@ def _fold(table: Table) -> Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sums:
-    """Three tables of exact sums, each sorted by its key."""
+    """Tables of exact sums, each sorted by its key; those of slices are empty where no field is declared."""
 
     cells: Table  # CELL
     counts: Table  # COUNT
     marks: Table  # MARK
+    slice_cells: Table  # SLICE_CELL
+    slice_counts: Table  # SLICE_COUNT
 
     @property
     def n(self) -> int:
@@ -126,16 +143,27 @@ class Sums:
         """Sums of these calls."""
         series, fields = np.arange(len(SERIES), dtype=np.int8), np.arange(len(MARKERS), dtype=np.int8)
         counts = _tally(COUNT, (rows["stratum"][:, None], series, rows["bins"]))
-        return cls(_cells(rows), counts, _tally(MARK, (fields, rows["markers"])))
+        cells = _cells(CELL, [rows[key] for key in _CELL_KEYS], rows)
+        return cls(cells, counts, _tally(MARK, (fields, rows["markers"])), *sliced(rows, rows["slices"]))
 
 
-def _cells(rows: Rows) -> Table:
+def sliced(rows: Rows, codes: npt.NDArray[np.uint64]) -> tuple[Table, Table]:
+    """Sums of the calls of each code of each column of ``codes``, shape ``(n, fields)``; 0 is no code."""
+    row, field = np.nonzero(codes)
+    value, field, held = codes[row, field], field.astype(np.int8), rows[row]
+    cells = _cells(SLICE_CELL, [field, value, *(held[key] for key in _CELL_KEYS)], held)
+    series = np.arange(len(SERIES), dtype=np.int8)
+    return cells, _tally(SLICE_COUNT, (field[:, None], value[:, None], series, held["bins"]))
+
+
+def _cells(kind: np.dtype[Any], keys: Sequence[npt.NDArray[Any]], rows: Rows) -> Table:
+    """Sums of rows of equal keys, the columns that ``kind`` is keyed by."""
     if len(rows) == 0:
-        return np.zeros(0, CELL)
-    order, starts = _groups([rows[key] for key in _KEYS[CELL]])
-    cells = np.zeros(len(starts), CELL)
-    for key in _KEYS[CELL]:
-        cells[key] = rows[key][order[starts]]
+        return np.zeros(0, kind)
+    order, starts = _groups(keys)
+    cells = np.zeros(len(starts), kind)
+    for name, key in zip(_KEYS[kind], keys, strict=True):
+        cells[name] = key[order[starts]]
     cells["n"] = np.diff(starts, append=len(rows))
     logs = np.where(rows["answered"] == 1, _LOG_LENGTHS[rows["bins"][:, OUTPUT_CHARS]], 0)
     features = rows["features"].reshape(len(rows), -1)[order].astype(np.int64)
@@ -244,18 +272,14 @@ def _texts(given: Sequence[Pane]) -> list[Texts]:
 
 
 def _add(sums: Sequence[Sums]) -> Sums:
-    return Sums(
-        _fold(np.concatenate([s.cells for s in sums])),
-        _fold(np.concatenate([s.counts for s in sums])),
-        _fold(np.concatenate([s.marks for s in sums])),
-    )
+    return Sums(*(_fold(np.concatenate([getattr(s, name) for s in sums])) for name in Sums.__slots__))
 
 
 def encode(pane: Pane) -> bytes:
     """Bytes of a pane: its rows where all are there, else its sums and sample, in the narrowest integers they fit."""
     return codec.pack(
         {
-            "pane": 1,
+            "pane": _FORMAT,
             "lens": pane.lens,
             "segment": pane.segment,
             "span": [pane.tick, pane.end],
@@ -263,7 +287,7 @@ def encode(pane: Pane) -> bytes:
             "rows": pane.sample.rows,
             "texts": pane.sample.texts,
             "tau": pane.sample.tau,
-            "sums": None if pane.kept is None else [pane.kept.cells, pane.kept.counts, pane.kept.marks],
+            "sums": None if pane.kept is None else [getattr(pane.kept, name) for name in Sums.__slots__],
         }
     )
 
@@ -276,12 +300,12 @@ def decode(data: bytes) -> Pane:
     CorruptError
         They are not a pane of a version that this release reads.
     """
-    tree = codec.unpack(data, "pane", 1)
+    tree = codec.unpack(data, "pane", _FORMAT)
     sample = Sample(
         codec.table(tree["rows"], ROW), tuple((before, after) for before, after in tree["texts"]), tree["tau"]
     )
     sums = tree["sums"]
-    kept = None if sums is None else Sums(*(codec.table(t, d) for t, d in zip(sums, (CELL, COUNT, MARK), strict=True)))
+    kept = None if sums is None else Sums(*(codec.table(t, kind) for t, kind in zip(sums, _TABLES, strict=True)))
     names = {int(code, 16): name for code, name in tree["names"].items()}
     tick, end = tree["span"]
     return Pane(tree["lens"], tree["segment"], tick, end, sample, kept, names)

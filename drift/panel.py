@@ -8,17 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from drift.call import SCORES
 from drift.detectors.memory import FloatArray, Memory
 from drift.detectors.rate import Rate
 from drift.detectors.tilt import Reference, Tilt
 from drift.detectors.topics import Topics
-from drift.fit import Fit
+from drift.fit import THUMBS_DOWN, Fit
 from drift.frame import Frame
 
 KINDS = {
     "topics": "data",
     "inputs": "data",
     "input_length": "data",
+    "off_topic": "data",
     "answers": "model",
     "output_length": "output_length",
     "latency": "operational",
@@ -27,6 +29,12 @@ KINDS = {
     "error": "operational",
     "truncated": "operational",
     "empty_output": "operational",
+    "answers_overall": "model",
+    "prompt_chain": "prompt",
+    "hot_edit": "prompt",
+    "unknown_version": "prompt",
+    "unversioned": "prompt",
+    **dict.fromkeys((*SCORES, THUMBS_DOWN), "quality"),
 }
 """Which kind of drift each detector speaks of."""
 
@@ -34,6 +42,7 @@ QUESTIONS = {
     "topics": "data",
     "inputs": "data",
     "input_length": "data",
+    "off_topic": "data",
     "answers": "model",
     "output_length": "output_length",
     "latency": "speed",
@@ -42,6 +51,12 @@ QUESTIONS = {
     "error": "error",
     "truncated": "truncated",
     "empty_output": "empty_output",
+    "answers_overall": "answers_overall",
+    "prompt_chain": "prompt",
+    "hot_edit": "hot_edit",
+    "unknown_version": "unknown_version",
+    "unversioned": "unversioned",
+    **{name: name for name in (*SCORES, THUMBS_DOWN)},
 }
 """Which question each detector answers: an alarm stands for one, so that slow answers do not hide failing ones."""
 
@@ -58,7 +73,7 @@ class Feed:
     """T blocks of calls of R replicas in a baseline's coordinates.
 
     ``scalars`` holds sums of the two Legendre polynomials ``(T, R, 2)`` and calls with a value ``(T, R)``; ``flags``
-    flagged calls and all, of the one replica that is judged live.
+    flagged calls and all that could be, of the one replica that is judged live.
     """
 
     calls: FloatArray  # (T, R)
@@ -67,7 +82,7 @@ class Feed:
     inputs: FloatArray  # (T, R, d)
     compared: Compared
     scalars: Mapping[str, tuple[FloatArray, FloatArray]]
-    flags: Mapping[str, tuple[int, int]]
+    flags: Mapping[str, tuple[float, float]]
 
 
 State = Mapping[str, Memory | FloatArray]
@@ -90,8 +105,9 @@ class Panel:
             tilts["inputs"] = _inputs(fits, size)
         if frame.answer_blocks and fits[0].comparable:
             tilts["answers"] = _answers(frame, fits)
-        for name in fits[0].scales:
-            tilts[name] = _scalar(fits, name)
+        for name, scale in fits[0].scales.items():
+            if scale.verdict is None:  # else its rate is judged
+                tilts[name] = _scalar(fits, name)
         slack = GIVEN_AWAY * frame.topics / (2 * size.mean())
         return cls(Topics(np.stack([fit.proportions for fit in fits]), size, slack), tilts, rates)
 

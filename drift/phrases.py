@@ -31,7 +31,7 @@ class Phrase:
 
 
 def phrases(before: Sequence[str], now: Sequence[str], most: int = 5) -> tuple[Phrase, ...]:
-    """The phrases that moved most, none a part of another that moved as much.
+    """The phrases that moved most, none a part of another that moved as much the same way.
 
     Parameters
     ----------
@@ -49,11 +49,30 @@ def phrases(before: Sequence[str], now: Sequence[str], most: int = 5) -> tuple[P
     moved.sort(key=lambda one: (-round(abs(one.z), 1), -len(one.text), not one.opening, one.text))
     told: list[Phrase] = []
     for one in moved:
-        if not any(one.text in other.text or other.text in one.text for other in told):
+        if not any(_akin(one, other) for other in told):
             told.append(one)
         if len(told) == most:
             break
     return tuple(told)
+
+
+def _akin(one: Phrase, other: Phrase) -> bool:
+    """Whether two phrases tell the same: one is part of the other, and it did not take its place."""
+    return (one.text in other.text or other.text in one.text) and not _replaced(one, other)
+
+
+def _replaced(one: Phrase, other: Phrase) -> bool:
+    """Whether of two phrases with the same beginning one went and one came, in about as many answers."""
+    gains = one.now - one.before, other.now - other.before
+    begin = one.text.startswith(other.text) or other.text.startswith(one.text)
+    alike = min(map(abs, gains)) > 0.5 * max(map(abs, gains))
+    return begin and alike and gains[0] * gains[1] < 0 and one.opening == other.opening
+
+
+def became(turns: Sequence[Phrase]) -> tuple[Phrase, Phrase] | None:
+    """A phrase that went and the one that came in its place, which begins as it does."""
+    pairs = ((one, other) for one in turns for other in turns if one.z < 0 < other.z)
+    return next((pair for pair in pairs if _replaced(*pair)), None)
 
 
 def _held(text: str) -> set[tuple[str, bool]]:

@@ -8,15 +8,21 @@ from functools import cached_property
 
 import numpy as np
 
+from drift import prompt_rules
+from drift.anchor import Anchor, anchored
 from drift.baseline import Baseline
 from drift.block import Layout
 from drift.budget import Budget
-from drift.call import ROW, Rows
+from drift.call import ROW, SCORES, Rows
 from drift.detectors.memory import FloatArray
+from drift.errors import LensMismatchError
 from drift.explain import Markers
+from drift.fit import THUMBS_DOWN
 from drift.history import History
 from drift.pane import Pane, Texts
 from drift.panel import State
+from drift.prompt_rules import Watched
+from drift.prompts import Chain, Version
 
 TOLERANCES: Mapping[str, float] = {
     "topics": 0.03,
@@ -27,11 +33,18 @@ TOLERANCES: Mapping[str, float] = {
     "latency": 0.05,
     "ttft": 0.05,
     "cost": 0.05,
+    "off_topic": 0.01,
     "error": 0.01,
     "truncated": 0.01,
     "empty_output": 0.01,
+    "prompt_chain": 0.25,
+    **dict.fromkeys(SCORES, 0.05),
+    THUMBS_DOWN: 0.01,
 }
-"""Drift that is too small to matter: total variation, standard deviations, relative change, share of calls."""
+"""Drift that is too small to matter: total variation, standard deviations, relative change, share of calls.
+
+Of a score, which has any scale, it is counted in the baseline's standard deviations: .018 of a yes or no of .84.
+"""
 
 CLEAR_AFTER = 1024
 """Calls that must be back inside tolerance, all together and their last quarter, before an alarm ends."""
@@ -42,12 +55,44 @@ EXEMPLARS = 256
 
 @dataclass(frozen=True)
 class Judge:
-    """A baseline, a budget and tolerances: all that a verdict depends on besides the calls."""
+    """A baseline, a budget and tolerances: all that a verdict depends on besides the calls.
+
+    Parameters
+    ----------
+    origin
+        Baseline of the anchor, with which later prompt versions are compared: this one's own unless another is given.
+    allowed
+        Prompt versions that may be used, None where that is not declared.
+
+    Raises
+    ------
+    LensMismatchError
+        The origin was seen through another lens.
+    """
 
     baseline: Baseline
     budget: Budget
     tolerances: Mapping[str, float] = field(default_factory=lambda: TOLERANCES)
     clear_after: int = CLEAR_AFTER
+    origin: Baseline | None = None
+    allowed: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.origin is not None and self.origin.pane.lens != self.baseline.pane.lens:
+            raise LensMismatchError(
+                f"anchor {self.origin.id} was seen through lens {self.origin.pane.lens}, baseline {self.baseline.id} "
+                f"through {self.baseline.pane.lens}: build the baseline with --lens {self.origin.pane.lens}"
+            )
+
+    @cached_property
+    def anchor(self) -> Anchor | None:
+        """The prompt version that later ones are compared with."""
+        return anchored(self.origin) if self.origin else self.own_anchor
+
+    @cached_property
+    def own_anchor(self) -> Anchor | None:
+        """The baseline's own earliest prompt version."""
+        return anchored(self.baseline)
 
     @cached_property
     def layout(self) -> Layout:
@@ -67,7 +112,7 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class Latch:
-    """An alarm that stands, and the direction in which it drifted."""
+    """An alarm that stands, the direction in which it drifted, and the prompt version that it is about, if it is."""
 
     detector: str
     statistic: float
@@ -76,6 +121,8 @@ class Latch:
     tick: int
     calls: int
     way: FloatArray
+    version: str = ""
+    threshold: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +141,22 @@ class SegmentState:
     names: Mapping[int, str] = field(default_factory=dict)
     held: bool = False
     calls: int = 0
+    chain: Chain = field(default_factory=Chain)
+    prompts: Watched = field(default_factory=Watched)
+    unlike: Version | None = None  # calls since most inputs came to be unlike the baseline's
+    like: int = 0  # calls since a block of which most were unlike them
+    unlike_at: int = 0  # calls judged when their answers were last found to have moved
 
 
 def start(judge: Judge) -> SegmentState:
     """State of a segment of which nothing was judged."""
     return SegmentState(
-        None, judge.baseline.panel.start(), History.start(judge.layout.width), Markers.of(judge.baseline), {}
+        None,
+        judge.baseline.panel.start(),
+        History.start(judge.layout.span),
+        Markers.of(judge.baseline),
+        {},
+        prompts=prompt_rules.start(judge.baseline),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from drift import prompts
 from drift.alarm import Alarm, explained
 from drift.block import Block, gather
 from drift.detectors.memory import FloatArray
@@ -18,8 +19,11 @@ from drift.errors import LensMismatchError
 from drift.explain import ChangePoint, change_point
 from drift.hold import SETTLING, UNEXPLAINED, WEIGHED, moved, unexplained
 from drift.mix import split
+from drift.overall import overall
 from drift.pane import Pane
 from drift.panel import KINDS, QUESTIONS
+from drift.prompt_alarms import CHAIN, newest, prompted
+from drift.prompts import FIRST_LOOK
 from drift.state import Judge, Latch, SegmentState, with_exemplars
 
 Answer = Literal["drift", "no_drift", "not_enough_data"]
@@ -81,13 +85,15 @@ def _step(config: Judge, state: SegmentState, pane: Pane) -> tuple[SegmentState,
     state = replace(
         state,
         detectors=detectors,
-        history=state.history.push(block.vector, state.calls, (pane.tick, pane.end)),
+        history=state.history.push(block.vectors, state.calls, (pane.tick, pane.end)),
         markers=state.markers.update(pane, state.calls),
         statistics={name: float(course[0, 0]) for name, course in courses.items()},
         calls=state.calls + block.n,
     )
     state = with_exemplars(state, pane)
-    alarms: list[Alarm] = []
+    state, first = prompted(config, state, pane, block.grown[baseline.frame.groups])
+    state, second = overall(config, state, pane)
+    alarms = [*first, *second]
     for question in dict.fromkeys(QUESTIONS[name] for name in baseline.panel.names):
         state, alarm = (_clear if question in state.latches else _raise)(config, state, question, pane)
         alarms += [alarm] if alarm else []
@@ -117,7 +123,8 @@ def _raise(config: Judge, state: SegmentState, question: str, pane: Pane) -> tup
             return replace(state, held=state.held or question == "model"), None
         alarm = explained(config, state, "firing", question, detector, pane, found, point)
         way = direction(config.baseline, config.layout, detector, sums)
-        latch = Latch(detector, state.statistics[detector], pane.end, point.at, pane.tick, state.calls, way)
+        statistic, threshold = state.statistics[detector], config.thresholds[detector][0]
+        latch = Latch(detector, statistic, pane.end, point.at, pane.tick, state.calls, way, threshold=threshold)
         return _reset(config, replace(state, latches={**state.latches, question: latch}), question), alarm
     return state, None
 
@@ -197,8 +204,41 @@ def verdicts(config: Judge, state: SegmentState) -> tuple[Verdict, ...]:
     made = []
     for kind in dict.fromkeys(KINDS.values()):
         names = [name for name in config.baseline.panel.names if KINDS[name] == kind]
-        made.append(_verdict(config, state, kind, names) if names else _no_measures(config, kind))
+        if kind == "prompt":
+            made.append(_prompts(config, state))
+        elif names or kind != "quality":  # whoever sends no scores has not asked
+            made.append(_verdict(config, state, kind, names) if names else _no_measures(config, kind))
     return tuple(made)
+
+
+def _prompts(config: Judge, state: SegmentState) -> Verdict:
+    """The present answer about prompt versions."""
+    version = newest(config, state)
+    found = prompts.effect(version.total) if version and version.total else None
+    threshold = version.version.wanted if version and version.version.looked else config.thresholds[CHAIN][1]
+    standing = [one for one in state.latches.values() if KINDS[one.detector] == "prompt"]
+    if standing:
+        one = standing[0]
+        return Verdict("prompt", "drift", one.detector, one.statistic, one.threshold, found)
+    statistic = version.version.evidence if version else 0.0
+    if reason := _unknown_prompts(config, state):
+        return Verdict("prompt", "not_enough_data", CHAIN, statistic, threshold, found, reason)
+    note = "" if version else "only the anchor's version is in use"
+    return Verdict("prompt", "no_drift", CHAIN, statistic, threshold, found, note=note)
+
+
+def _unknown_prompts(config: Judge, state: SegmentState) -> str:
+    """Why nothing can be said of prompt versions, empty where something can."""
+    if state.calls < LEAST_CALLS:
+        return f"{state.calls} calls judged, {LEAST_CALLS} wanted"
+    if config.anchor is None:
+        return "no prompt version of the baseline has enough answers to compare with"
+    if not config.anchor.name:
+        return "the baseline's calls carry no prompt_version"
+    latest = state.chain.versions[-1:]
+    if latest and latest[0].mean(latest[0].covered)[1] < FIRST_LOOK:
+        return f"version {latest[0].name} has {latest[0].answered:.0f} answers, {FIRST_LOOK} wanted"
+    return ""
 
 
 def _no_measures(config: Judge, kind: str) -> Verdict:
@@ -209,13 +249,17 @@ def _no_measures(config: Judge, kind: str) -> Verdict:
 
 
 def _verdict(config: Judge, state: SegmentState, kind: str, names: list[str]) -> Verdict:
-    latched = {one.detector: one.statistic for one in state.latches.values() if KINDS[one.detector] == kind}
-    statistics = latched or {name: max(state.statistics.get(name, 0.0), 0.0) for name in names}
+    standing = [one for one in state.latches.values() if KINDS[one.detector] == kind]
+    statistics = {name: max(state.statistics.get(name, 0.0), 0.0) for name in names}
     detector = max(statistics, key=lambda name: statistics[name] / config.thresholds[name][0])
     statistic, threshold = statistics[detector], config.thresholds[detector][0]
+    if standing:
+        strongest = max(standing, key=lambda one: one.statistic / max(one.threshold, 1e-9))
+        detector, statistic, threshold = strongest.detector, strongest.statistic, strongest.threshold
     recent = state.history.since(state.history.reaching(config.clear_after, state.calls))
-    found = effect(config.baseline, config.layout, detector, recent) if state.calls else None
-    if latched:
+    there = state.calls and detector in names
+    found = effect(config.baseline, config.layout, detector, recent) if there else None
+    if standing:
         return Verdict(kind, "drift", detector, statistic, threshold, found)
     if reason := _too_little(config, state, kind, recent):
         return Verdict(kind, "not_enough_data", detector, statistic, threshold, found, reason)
@@ -239,5 +283,5 @@ def _too_little(config: Judge, state: SegmentState, kind: str, recent: FloatArra
         return "hardly any recent call has an input"
     for name, place in layout.scalars.items():
         if KINDS[name] == kind and recent[place][0] < LEAST_CALLS / 2:
-            return f"hardly any recent call has a value for {name.replace('_', ' ')}"
+            return f"hardly any recent call has a value for {config.baseline.title(name)}"
     return ""

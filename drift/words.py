@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
-WORD = re.compile(r"[^\W\d_](?:[^\W_]|['’])+[^\W_]")
+WORD = re.compile(r"⟨\w+⟩|[^\W\d_](?:[^\W_]|['’])+[^\W_]")
+"""A mark in the place of what was redacted is a word of its own."""
 _KEPT = 3000
 
 

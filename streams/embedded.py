@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from drift import baseline as baselines
 from drift import verdict
 from drift.baseline import Baseline
 from drift.block import sizes
 from drift.budget import Budget
+from drift.call import NOTHING, Declared
 from drift.errors import BaselineRefusedError
 from drift.lens import Lens
 from drift.pane import Pane
@@ -21,9 +20,12 @@ from drift.state import CLEAR_AFTER, TOLERANCES, Judge, SegmentState, start
 from drift.verdict import Verdict
 from streams.alerts import Alert, alert
 from streams.gate import Gate
-from streams.measure import Meter, segment_of
+from streams.lint import Requested
+from streams.measure import Meter, parts_of, segment_of
 from streams.observe import EVER, Clock, Observer
 from streams.records import Record
+from streams.scores import names
+from streams.slices import admit, measured
 
 FIRST = 3000
 """Calls that become a baseline where none is given."""
@@ -41,7 +43,9 @@ Progress = Callable[[str, float], None]
 class Options:
     """How to judge: see ``Settings`` for their meaning to an operator; ``replay`` is the command that alerts carry.
 
-    With ``first`` None no segment takes a baseline of its own: calls of those without one are only counted.
+    With ``first`` None no segment takes a baseline of its own: calls of those without one are only counted. ``origins``
+    are the anchors' baselines by segment; ``allowed`` the prompt versions that may be used, by segment or prompt name;
+    ``slices`` and ``scores`` the declared fields and named scores of baselines that are taken: a given one has its own.
     """
 
     budget: Budget
@@ -50,8 +54,12 @@ class Options:
     tolerances: Mapping[str, float] = field(default_factory=lambda: TOLERANCES)
     clear_after: int = CLEAR_AFTER
     segments: int = SEGMENTS
+    slices: tuple[str, ...] = ()
+    scores: tuple[str, ...] = ()
     force: bool = False
     replay: str = ""
+    origins: Mapping[str, Baseline] = field(default_factory=dict)
+    allowed: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -80,9 +88,11 @@ class Segment:
         return any(one.answer != "not_enough_data" for one in self.verdicts)
 
 
-def measured_panes(meter: Meter, lens: Lens, records: Sequence[Record], clock: Clock, size: int) -> list[Pane]:
+def measured_panes(
+    meter: Meter, lens: Lens, records: Sequence[Record], clock: Clock, size: int, declared: Declared = NOTHING
+) -> list[Pane]:
     """Panes of calls that are all in time, each tick complete."""
-    observer = Observer(meter, lambda segment: lens, clock, sample=size)
+    observer = Observer(meter, lambda segment: lens, clock, sample=size, declared_of=lambda segment: declared)
     for low in range(0, len(records), 1000):
         observer.add(records[low : low + 1000])
     return observer.finish()
@@ -107,9 +117,21 @@ def build_baseline(
     clock: Clock | None = None,
     force: bool = False,
     facts: Mapping[str, Any] | None = None,
+    calibrated: bool = True,
+    slices: Sequence[str] = (),
+    scores: Sequence[str] = (),
     progress: Progress = lambda what, done: None,
 ) -> Baseline:
     """Baseline of calls of one segment, by a lens of their own unless another is given.
+
+    Parameters
+    ----------
+    calibrated
+        Whether thresholds are found by resampling; without, it has the guaranteed ones only.
+    slices
+        Declared fields, at most three; the values that most of these calls hold are admitted.
+    scores
+        Names of scores to judge, at most three; by default the commonest that at least half of the calls bear.
 
     Raises
     ------
@@ -119,13 +141,17 @@ def build_baseline(
     count = max(len(records), 1)
     if lens is None:
         lens = meter.fit_lens(records, progress=lambda done: progress("embedding", done / count))
-    panes = measured_panes(meter, lens, records, clock or Clock(), baselines.REFERENCE)
+    declared = Declared(admit(records, slices), names(records, scores))
+    panes = measured_panes(meter, lens, records, clock or Clock(), baselines.REFERENCE, declared)
+    known: dict[str, Any] = {"slices": [{"field": one.field, "values": one.values} for one in declared.slices]}
+    known |= {"scores": declared.scores, "texts": "" if meter.texts == "full" else meter.texts}
     return baselines.build(
         lens,
         panes,
         sizes(panes),
-        facts=facts,
+        facts={**(facts or {}), **{name: told for name, told in known.items() if told}},
         force=force,
+        **({} if calibrated else {"runs": 0}),
         progress=lambda done: progress("calibrating", done),
     )
 
@@ -148,6 +174,8 @@ class Watch:
         Calls of each segment that has no baseline and may not take its own; none of them is kept.
     counts
         Calls in all, late, of segments beyond the cap, and duplicates.
+    requested
+        How often each model was asked for.
     """
 
     def __init__(
@@ -163,9 +191,10 @@ class Watch:
         self.segments: dict[str, Segment] = {}
         self.unjudged: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
+        self.requested = Requested(options.segments)
         self._meter, self._options, self._known = meter, options, dict(known or {})
         self._warn, self._progress = warn, progress
-        self._observer = Observer(meter, self._lens, options.clock)
+        self._observer = Observer(meter, self._lens, options.clock, declared_of=self._declared)
         self._gate = Gate()
 
     def feed(self, records: Sequence[Record]) -> tuple[list[Alert], list[Record]]:
@@ -184,7 +213,8 @@ class Watch:
             elif segment.judge:
                 ready.append(record)
             elif not segment.refused:
-                segment.waiting.append(msgspec.structs.replace(record, context=(), attributes={}))  # never measured
+                segment.waiting.append(measured(record, self._options.slices))
+        self.requested.add((segment_of(record), record.model) for record in records)
         self.counts["calls"] += len(records) - len(late)
         self.counts["late"] += len(late)
         self._observer.add(ready)
@@ -204,9 +234,15 @@ class Watch:
         return alerts
 
     def _lens(self, segment: str) -> Lens:
+        return self._baseline(segment).lens
+
+    def _declared(self, segment: str) -> Declared:
+        return self._baseline(segment).declared
+
+    def _baseline(self, segment: str) -> Baseline:
         judge = self.segments[segment].judge
         assert judge is not None
-        return judge.baseline.lens
+        return judge.baseline
 
     def _segment(self, name: str) -> Segment | None:
         """The segment of this name, None for one that is not judged."""
@@ -230,7 +266,11 @@ class Watch:
 
     def _start(self, segment: Segment, made: Baseline) -> None:
         options = self._options
-        segment.judge = Judge(made, options.budget, options.tolerances, options.clear_after)
+        names = (segment.name, parts_of(segment.name)[1])
+        allowed = next((frozenset(options.allowed[name]) for name in names if name in options.allowed), None)
+        segment.judge = Judge(
+            made, options.budget, options.tolerances, options.clear_after, options.origins.get(segment.name), allowed
+        )
         segment.state = start(segment.judge)
 
     def _fill(self, segment: Segment, *, ended: bool = False) -> None:
@@ -256,7 +296,14 @@ class Watch:
         facts = {"first": len(first)}
         try:
             made = build_baseline(
-                self._meter, first, clock=options.clock, force=options.force, facts=facts, progress=self._progress
+                self._meter,
+                first,
+                clock=options.clock,
+                force=options.force,
+                facts=facts,
+                slices=options.slices,
+                scores=options.scores,
+                progress=self._progress,
             )
         except BaselineRefusedError as refused:
             segment.refused = str(refused)

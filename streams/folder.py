@@ -101,13 +101,17 @@ class Folder:
         SourceError
             There is not; ``doubt`` begins its message.
         """
+        if not self.exists():
+            raise SourceError(
+                f"{doubt}there is nothing at {self.address}: name the right store by --store or DRIFTLINE_STORE, "
+                "or fill it by 'driftline baseline build FILE'"
+            )
+
+    def exists(self) -> bool:
+        """Whether there is anything at the address, looked at afresh."""
         with _reaching(self.address):
             self._system.invalidate_cache()
-            if not self._system.exists(self._root):
-                raise SourceError(
-                    f"{doubt}there is nothing at {self.address}: name the right store by --store or DRIFTLINE_STORE, "
-                    "or fill it by 'driftline baseline build FILE'"
-                )
+            return bool(self._system.exists(self._root))
 
 
 def quoted(text: str) -> str:

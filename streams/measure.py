@@ -14,7 +14,7 @@ import numpy.typing as npt
 import xxhash
 
 from drift.bins import to_bins
-from drift.call import FLAGS, MARKERS, ROW, SERIES, Rows
+from drift.call import FLAGS, MARKERS, NOTHING, ROW, SCORES, SERIES, Declared, Rows
 from drift.lens import Lens, fit
 from drift.pane import Texts
 from models.base import Embedder
@@ -22,9 +22,9 @@ from models.cache import GridEmbedder
 from models.ngrams import FORMAT_VIEW, trigram_view
 from streams.default_lens import default_lens
 from streams.records import Record
-
-EXCERPT = 400
-"""Characters of input and output that travel with a sampled call."""
+from streams.redact import EXCERPT, PIECE, Privacy, Redacted
+from streams.scores import binned
+from streams.slices import coded
 
 TRUNCATED = frozenset({"length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "model_length"})
 """Finish reasons of answers that were cut off."""
@@ -46,7 +46,10 @@ class Vectors:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """Rows of calls, their excerpts (or none), and the names behind each row's hashes; equal labels share theirs."""
+    """Rows of calls, the beginnings of their texts (or none), and the names behind each row's hashes.
+
+    Texts are as they came: ``Meter.shown`` says what of them may leave the process. Equal labels share their names.
+    """
 
     rows: Rows
     texts: tuple[Texts, ...]
@@ -97,18 +100,18 @@ class Meter:
 
     Parameters
     ----------
-    excerpts
-        Whether texts, cut to 400 characters, travel with sampled calls.
+    texts
+        Whether texts, cut to 400 characters, travel with sampled calls: as they came, redacted or not at all.
     salt
         Seeds the hashes of users and inputs. Only a secret one keeps known users and texts from being guessed: 0, the
         default, is no protection.
     """
 
-    def __init__(self, embedder: Embedder, *, excerpts: bool = True, salt: int = 0) -> None:
+    def __init__(self, embedder: Embedder, *, texts: Privacy = "full", salt: int = 0) -> None:
         """Measure by this embedder."""
         self.embedder = embedder
         self._grid = GridEmbedder(embedder)
-        self._excerpts, self._salt = excerpts, salt
+        self.texts, self._salt = texts, salt
 
     def default_lens(self) -> Lens:
         """The lens that needs no calls."""
@@ -131,8 +134,8 @@ class Meter:
         both = self._grid.measure([record.input for record in records] + outputs)
         return Vectors(both[: len(records)], both[len(records) :], trigram_view(outputs))
 
-    def measure(self, lens: Lens, records: Sequence[Record]) -> Measured:
-        """Rows of these calls, seen through a lens."""
+    def measure(self, lens: Lens, records: Sequence[Record], declared: Declared = NOTHING) -> Measured:
+        """Rows of these calls, seen through a lens, with declared fields and named scores."""
         vectors = self.vectors(records)
         rows = np.zeros(len(records), ROW)
         rows["topic"], rows["band"], rows["features"] = lens.see(vectors.inputs, vectors.outputs, vectors.formats)
@@ -148,13 +151,19 @@ class Meter:
             "user": [code if name else 0 for name, code in zip(users, digests(users, self._salt), strict=True)],
             "asked": digests([r.input for r in records], self._salt),
             "markers": labels[:, 1:],
+            "slices": coded(records, declared.slices),
             "answered": answered,
-            "bins": _bins(records, answered),
+            "bins": np.concatenate([_bins(records, answered), binned(records, declared.scores)], axis=1),
             "flags": _flags(records, answered),
         }.items():
             rows[name] = values
-        texts = tuple([(r.input[:EXCERPT], r.output[:EXCERPT]) for r in records]) if self._excerpts else ()
+        kept = EXCERPT if self.texts == "full" else PIECE + 1
+        texts = tuple([(r.input[:kept], r.output[:kept]) for r in records]) if self.texts != "none" else ()
         return Measured(rows, texts, names)
+
+    def shown(self, texts: Sequence[Texts]) -> Sequence[Texts]:
+        """Excerpts of measured texts that may leave the process; each is made when it is asked for."""
+        return Redacted(texts) if self.texts == "redacted" else texts
 
 
 def digests(texts: Iterable[str], seed: int = 0) -> list[int]:
@@ -176,15 +185,18 @@ def _labels(records: Sequence[Record]) -> tuple[npt.NDArray[np.uint64], tuple[Na
 
 @lru_cache(maxsize=4096)
 def _coded(variant: str, *markers: str) -> tuple[tuple[int, ...], Names]:
-    labels = (f"{markers[_PROMPT_VERSION]}\x1f{variant}", *markers)
+    version, template = markers[_PROMPT_VERSION], markers[_PROMPT_HASH]
+    named = [*markers[:_PROMPT_HASH], f"{version}\x1f{template}" if template else "", *markers[_PROMPT_HASH + 1 :]]
+    labels = (f"{version}\x1f{variant}", *named)
     codes = [code or 1 if name else 0 for name, code in zip(labels, digests(labels), strict=True)]
     return tuple(codes), {code: name for name, code in zip(labels, codes, strict=True) if name}
 
 
 _NUMBERS = ("input_tokens", "output_tokens", "latency_ms", "ttft_ms", "cost_usd")
-_PROMPT_VERSION = MARKERS.index("prompt_version")
+_PROMPT_VERSION, _PROMPT_HASH = MARKERS.index("prompt_version"), MARKERS.index("prompt_hash")
 
-assert SERIES == ("input_chars", "output_chars", "input_tokens", "output_tokens", "latency_ms", "ttft_ms", "cost_musd")
+assert SERIES[:2] == ("input_chars", "output_chars") and SERIES[6] == "cost_musd"
+assert SERIES[2:6] == _NUMBERS[:4] and SERIES[7:10] == SCORES
 assert FLAGS == ("error", "truncated", "empty_output")
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from drift.call import NOTHING, Declared
 from drift.lens import Lens
 from drift.pane import SAMPLE, Pane
 from streams.measure import Measured, Meter, joined, segment_of
@@ -47,17 +48,25 @@ class Observer:
         The lens of each segment.
     sample
         Calls that a pane keeps as rows.
+    declared_of
+        The declared fields of each segment with their admitted values, and the names of its scores.
     """
 
     def __init__(
-        self, meter: Meter, lens_of: Callable[[str], Lens], clock: Clock | None = None, *, sample: int = SAMPLE
+        self,
+        meter: Meter,
+        lens_of: Callable[[str], Lens],
+        clock: Clock | None = None,
+        *,
+        sample: int = SAMPLE,
+        declared_of: Callable[[str], Declared] = lambda segment: NOTHING,
     ) -> None:
         """Start with nothing seen."""
         self.clock = clock or Clock()
         self.newest = 0
         self._last = 0
         self.duplicates = 0
-        self._meter, self._lens_of, self._sample = meter, lens_of, sample
+        self._meter, self._lens_of, self._declared_of, self._sample = meter, lens_of, declared_of, sample
         self._open: dict[tuple[int, str], list[Measured]] = {}
 
     @property
@@ -81,12 +90,13 @@ class Observer:
         by_segment: dict[str, list[Record]] = {}
         for record in records:
             by_segment.setdefault(segment_of(record), []).append(record)
-        by_lens: dict[str, tuple[Lens, list[str]]] = {}
+        alike: dict[tuple[str, Declared], tuple[Lens, list[str]]] = {}
         for segment in by_segment:
-            lens = self._lens_of(segment)
-            by_lens.setdefault(lens.id, (lens, []))[1].append(segment)
-        for lens, segments in by_lens.values():
-            measured = self._meter.measure(lens, [record for segment in segments for record in by_segment[segment]])
+            lens, declared = self._lens_of(segment), self._declared_of(segment)
+            alike.setdefault((lens.id, declared), (lens, []))[1].append(segment)
+        for (_, declared), (lens, segments) in alike.items():
+            calls = [record for segment in segments for record in by_segment[segment]]
+            measured = self._meter.measure(lens, calls, declared)
             low = 0
             for segment in segments:
                 high = low + len(by_segment[segment])
@@ -117,8 +127,8 @@ class Observer:
         calls = self._distinct(joined(parts))
         shared = {id(names): names for names in calls.names}.values()
         names = {code: name for names in shared for code, name in names.items()}
-        span = (tick, tick + self.clock.tick_ms)
-        return Pane.of(self._lens_of(segment).id, segment, span, calls.rows, calls.texts, names, size=self._sample)
+        span, texts = (tick, tick + self.clock.tick_ms), self._meter.shown(calls.texts)
+        return Pane.of(self._lens_of(segment).id, segment, span, calls.rows, texts, names, size=self._sample)
 
     def _distinct(self, calls: Measured) -> Measured:
         """Calls whose id occurs once, or the one of smallest content hash."""

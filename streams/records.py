@@ -77,9 +77,11 @@ DEFAULT_LIMITS = Limits()
 
 _NO_MAP: Mapping[str, str] = MappingProxyType({})
 _TEXTS = frozenset({"input", "output"})
-_LABELS = frozenset(info.name for info in msgspec.structs.fields(Record) if info.type is str) - _TEXTS
+LABELS = frozenset(info.name for info in msgspec.structs.fields(Record) if info.type is str) - _TEXTS
+"""Fields that hold a label."""
+
 _CHECKS: dict[str, Callable[[Checks, str, object], Any]] = {
-    **dict.fromkeys(_LABELS, Checks.label),
+    **dict.fromkeys(LABELS, Checks.label),
     **dict.fromkeys(_TEXTS, Checks.text),
     **dict.fromkeys(NUMBERS, Checks.number),
     "event_time": Checks.event_time,
@@ -144,7 +146,7 @@ def _decoder(limits: Limits) -> msgspec.json.Decoder[Any]:
     label: Any = Annotated[str, msgspec.Meta(max_length=limits.label_chars)]
     text: Any = Annotated[str, msgspec.Meta(max_length=limits.text_chars)]
     score: Any = Annotated[float, msgspec.Meta(ge=-limits.score, le=limits.score)]
-    types: dict[str, Any] = dict.fromkeys(_LABELS, label | None) | dict.fromkeys(_TEXTS, text | None)
+    types: dict[str, Any] = dict.fromkeys(LABELS, label | None) | dict.fromkeys(_TEXTS, text | None)
     for name, limit in NUMBERS.items():
         inside = msgspec.Meta(ge=0, le=getattr(limits, limit))
         types[name] = Annotated[int, inside] | Annotated[float, inside] | None

@@ -15,11 +15,23 @@ from drift.errors import SettingsError
 from drift.state import CLEAR_AFTER, TOLERANCES
 from streams.embedded import FIRST, SEGMENTS
 from streams.observe import LATENESS_MS, TICK_MS, Clock
+from streams.redact import Privacy
+from streams.scores import check as check_scores
+from streams.slices import check as check_slices
 
 PREFIX = "DRIFTLINE_"
 
+TABLES = {"tolerances": "{topics: 0.05}", "prompts": "{allowed: {answer: [v1, v2]}}"}
+"""Settings that are tables, with an example each."""
+
 LONGEST_TICK_S = 3600.0
 LONGEST_LATENESS_S = 30 * 86_400.0
+
+
+class Prompts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Prompt versions that may be used, by prompt name or by segment; those that are not named may use any."""
+
+    allowed: dict[str, list[str]] = {}
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,10 +58,20 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tolerances
         Drift of each detector that is too small to matter.
     texts
-        ``full``: excerpts of sampled calls travel with panes and alerts; ``none``: no text leaves the process.
+        ``full``: excerpts of sampled calls travel with panes, baselines and alerts; ``redacted``: emails, keys and
+        other secrets, phone numbers, cards, IBANs and IP addresses in them are replaced by marks; ``none``: no text
+        leaves the process. Lines that cannot be read are another matter: ``--dead-letters`` keeps them as they came.
     salt
         Seeds the hashes of users and texts that panes and baselines hold. With 0, the default, whoever reads them can
         tell whether a user or text that they know is among them: that is no protection; a secret number is.
+    prompts
+        ``allowed``: versions that may be used, by prompt name or segment; calls of others are told.
+    slices
+        Up to three fields of calls, such as ``region`` or ``attributes.tier``, of which an alarm says whether one value
+        carries the drift. A baseline keeps the fields it was built with, and the names of their eight commonest values,
+        unsalted: declare ``user_id`` only where alerts may name users.
+    scores
+        Up to three scores of calls to judge, by name. By default the commonest that half of a baseline's calls bear.
     """
 
     one_false_alarm_every: str = "200000 calls"
@@ -64,8 +86,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     segments: Annotated[int, msgspec.Meta(ge=1)] = SEGMENTS
     clear_after: Annotated[int, msgspec.Meta(ge=100, le=5000)] = CLEAR_AFTER
     tolerances: dict[str, Annotated[float, msgspec.Meta(ge=0)]] = {}
-    texts: Literal["full", "none"] = "full"
+    texts: Privacy = "full"
     salt: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
+    prompts: Prompts = Prompts()
+    slices: tuple[str, ...] = ()
+    scores: tuple[str, ...] = ()
 
     @property
     def budget(self) -> Budget:
@@ -123,13 +148,15 @@ def _read(file: str) -> dict[str, Any]:
 
 
 def _from_environment(name: str, text: str) -> Any:
-    """Text as it is, except where a table is wanted: that is YAML, such as ``{topics: 0.05}``."""
-    if name != "tolerances":
+    """Text as it is, except where more is wanted: a table is YAML such as ``{topics: 0.05}``, a list has commas."""
+    if name in ("slices", "scores"):
+        return [part.strip() for part in text.strip("[] ").split(",") if part.strip()]
+    if name not in TABLES:
         return text
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise SettingsError(f"{PREFIX}{name.upper()} is not YAML such as '{{topics: 0.05}}': {error}") from error
+        raise SettingsError(f"{PREFIX}{name.upper()} is not YAML such as '{TABLES[name]}': {error}") from error
 
 
 def _checked(values: dict[str, Any]) -> Settings:
@@ -147,5 +174,7 @@ def _checked(values: dict[str, Any]) -> Settings:
         raise SettingsError(
             f"tolerances: unknown detector {', '.join(sorted(strange))}; known: {', '.join(TOLERANCES)}"
         )
+    check_slices(settings.slices)
+    check_scores(settings.scores)
     settings.budget  # noqa: B018  # a budget that cannot be read must fail now, not at the first verdict
     return settings

@@ -52,7 +52,7 @@ def injected(start: datetime = START) -> tuple[Injected, ...]:
         Injected(("data",), at(RECALL), "a product recall takes a fifth of the questions", at(RECALL_ENDS)),
         Injected(("model", "output_length"), at(MODEL_SWAP), "a wordier model under the same name", at(ROLLBACK)),
         Injected(("operational",), at(SLOWDOWN), "latency doubles and timeouts rise from 0.5 % to 4 %"),
-        Injected(("output_length",), at(PROMPT_EDIT), "prompt v4 asks for one or two sentences"),
+        Injected(("prompt", "output_length"), at(PROMPT_EDIT), "prompt v4 asks for one or two sentences"),
     )
 
 

@@ -207,6 +207,10 @@ class Store:
         """Moves of a tag, oldest first; none where it was never set."""
         return self._moves(self._folder.names(_tag_folder(segment, tag)))
 
+    def has_tag(self, segment: str, tag: str) -> bool:
+        """Whether a tag was ever set; not where there is no store yet."""
+        return self._folder.exists() and bool(self.history(segment, tag))
+
     def _moves(self, names: list[str]) -> list[Move]:
         """Moves in these objects; an empty one is of a writer that was stopped before it had moved anything."""
         moves = []

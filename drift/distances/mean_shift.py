@@ -84,13 +84,13 @@ def mean_shift(
     for labels in design.permuted(draws, rng):
         by_chance = ((labels @ lengthened) ** 2).sum(axis=1) / information
         exceeded += int((by_chance >= statistic * (1 - 1e-9)).sum())
-    effect, low, high = _length(statistic, information, white.shape, design.degrees)
+    effect, low, high = length(statistic, information, white.shape, design.degrees)
     tested = Tested(statistic, (1 + exceeded) / (1 + draws), effect, low, high)
     return MeanShift(tested, _explained(rows @ directions, white, design), white.shape[1])
 
 
-def _length(statistic: float, information: float, shape: tuple[int, ...], degrees: int) -> list[float]:
-    """Length of the difference inside a side and its interval.
+def length(statistic: float, information: float, shape: tuple[int, ...], degrees: int) -> list[float]:
+    """Length of a difference inside a side and its interval.
 
     Pooled variance contains the difference itself. Taken out again, the statistic is Hotelling's, and its excess
     over its mean without drift estimates information times the squared length (its F distribution's mean is

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from drift import baseline as baselines
+from drift.anchor import anchored
 from drift.baseline import Baseline
 from drift.errors import BaselineRefusedError, SettingsError, SourceError
 from drift.lens import Lens
@@ -17,9 +18,10 @@ from streams.alerts import instant
 from streams.cli.card import baseline_card, described, finding, finding_lines, moved, next_command, table
 from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options, say, settings_options
 from streams.cli.segments import Groups, chosen, first_calls, grouped
-from streams.cli.stored import Instant, as_json, require_embedder, rough_pane, save, whoami
+from streams.cli.stored import ANCHOR, Instant, as_json, require_embedder, rough_pane, save, whoami
 from streams.embedded import Progress, build_baseline
 from streams.measure import Meter
+from streams.privacy import private
 from streams.records import Record
 from streams.settings import Settings
 from streams.store import Store, split_tag
@@ -52,7 +54,7 @@ def baseline() -> None:
 @click.option("--why", default="", metavar="TEXT", help="Why the tag is moved; kept with the move.")
 @as_json
 @reading_options
-@settings_options("store", "embedder", "one_false_alarm_every", "tick_s", "texts")
+@settings_options("store", "embedder", "one_false_alarm_every", "tick_s", "slices", "scores", "texts")
 def build(
     source: str,
     segments: tuple[str, ...],
@@ -88,7 +90,15 @@ def build(
     def make(records: Sequence[Record], progress: Progress) -> Baseline:
         taken = first_calls(records, first, settings.clock) if first else records
         return build_baseline(
-            meter, taken, lens=lens, clock=settings.clock, force=force, facts=facts, progress=progress
+            meter,
+            taken,
+            lens=lens,
+            clock=settings.clock,
+            force=force,
+            facts=facts,
+            slices=settings.slices,
+            scores=settings.scores,
+            progress=progress,
         )
 
     for made in _each(groups, make, out):
@@ -97,6 +107,10 @@ def build(
         store.put_baseline(made)
         say(out, *baseline_card(made, settings.budget))
         move = store.tag(made.segment, tag, made.id, by=by or whoami(), why=why) if tag else None
+        if (anchor := anchored(made)) and anchor.name and not store.has_tag(made.segment, ANCHOR):
+            store.tag(made.segment, ANCHOR, made.id, by=by or whoami(), why="first baseline of the segment")
+            said = f"prompt version {anchor.name} is the anchor that later ones are compared with"
+            say(out, f"{said} ({made.segment}@{ANCHOR}); it stays until that tag is moved")
         name = f"{made.segment}@{tag}" if tag else made.id
         say(out, *([moved(move)] if move else []), next_command(name), "")
         if as_json:
@@ -164,14 +178,14 @@ def list_baselines(as_json: bool, settings: Settings) -> None:
 @baseline.command()
 @click.argument("name")
 @as_json
-@settings_options("store", "one_false_alarm_every")
+@settings_options("store", "one_false_alarm_every", "texts")
 def show(name: str, as_json: bool, settings: Settings) -> None:
     """Show the card of a baseline. NAME is an id, its first six or more digits, SEGMENT@TAG or a file.
 
     \b
       driftline baseline show support-bot/answer@prod
     """
-    found = Store(settings.store).baseline(name)
+    found = private(Store(settings.store).baseline(name), settings.texts)
     say(console(), *baseline_card(found, settings.budget), next_command(name))
     if as_json:
         emit(described(found, settings.budget))

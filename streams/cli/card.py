@@ -10,7 +10,7 @@ import numpy as np
 
 from drift.baseline import Baseline, check, repeats
 from drift.budget import Budget
-from drift.call import GRID
+from drift.call import GRID, SCORES
 from drift.errors import BaselineRefusedError
 from drift.lens import TAILS, Lens
 from drift.pane import Pane
@@ -50,7 +50,11 @@ def described(baseline: Baseline, budget: Budget) -> dict[str, Any]:
         "one_false_alarm_every": str(budget),
         "calibrated": baseline.calibration is not None,
         "detectors": [
-            {"name": name, "threshold": round(threshold, 3), "guaranteed": round(sure, 3)}
+            {
+                "name": baseline.title(name) if name in SCORES else name,
+                "threshold": round(threshold, 3),
+                "guaranteed": round(sure, 3),
+            }
             for name, (threshold, sure) in baseline.thresholds(budget).items()
         ],
         "facts": dict(baseline.facts),

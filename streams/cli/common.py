@@ -39,7 +39,9 @@ SETTINGS = {
     "tick_s": ("--tick", "Seconds of event time that are summed up together."),
     "lateness_s": ("--lateness", "Seconds by which a call may come behind the newest one."),
     "first": ("--first", "Without a baseline: calls of a segment that become it."),
-    "texts": ("--texts", "full: excerpts of sampled calls are kept for examples; none: no text is."),
+    "slices": ("--slice", "Say of this field whether one value carries a drift, such as region. Up to three."),
+    "scores": ("--score", "Judge this score of the calls. Up to three; by default the commonest."),
+    "texts": ("--texts", "Excerpts of sampled calls are kept: full, redacted (no emails, keys, numbers), none."),
 }
 
 
@@ -49,12 +51,17 @@ def settings_options(*names: str) -> Callable[[Function], Function]:
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
         def wrapped(config: str | None, **given: Any) -> Any:
-            return function(settings=load(config, {name: given.pop(name) for name in names}), **given)
+            flags = {name: None if (value := given.pop(name)) == () else value for name in names}
+            return function(settings=load(config, flags), **given)
 
         for name in reversed(names):
             flag, text = SETTINGS[name]
-            default = getattr(Settings(), name)
-            help_text = f"{text}  [default: {default}; env: {PREFIX}{name.upper()}]"
+            default, variable = getattr(Settings(), name), f"env: {PREFIX}{name.upper()}"
+            if isinstance(default, tuple):
+                help_text = f"{text} Repeatable.  [{variable}]"
+                wrapped = click.option(flag, name, multiple=True, metavar="NAME", help=help_text)(wrapped)
+                continue
+            help_text = f"{text}  [default: {default}; {variable}]"
             wrapped = click.option(flag, name, type=type(default), default=None, help=help_text)(wrapped)
         return click.option("--config", metavar="FILE", help=f"Settings, YAML.  [env: {PREFIX}CONFIG]")(wrapped)
 
@@ -71,7 +78,9 @@ def spelled(settings: Settings, always: Collection[str]) -> tuple[list[str], lis
         if name == "salt" or (value == getattr(Settings(), name) and name not in always):
             continue
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-        if name in SETTINGS:
+        if isinstance(value, tuple):
+            flags += [part for one in value for part in (SETTINGS[name][0], one)]
+        elif name in SETTINGS:
             flags += [SETTINGS[name][0], text]
         else:
             variables.append(f"{PREFIX}{name.upper()}={shlex.quote(text)}")
@@ -148,7 +157,7 @@ def open_meter(settings: Settings) -> Meter:
         embedder = load_embedder(settings.embedder, **(tuned if settings.embedder != "wordllama" else {}))
     except (ValueError, ImportError, OSError) as error:
         raise SettingsError(f"embedder: {error}") from error
-    return Meter(embedder, excerpts=settings.texts == "full", salt=settings.salt)
+    return Meter(embedder, texts=settings.texts, salt=settings.salt)
 
 
 class Entry(NamedTuple):

@@ -13,13 +13,14 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from drift.effects import Effect
+from drift.effects import SCORE, Effect
 from drift.verdict import Verdict
 from streams import sources
 from streams.alerts import Alert, encode
 from streams.cli.common import plain, say
 from streams.embedded import Segment, Watch
 from streams.settings import Settings
+from streams.verdicts import segment_verdict
 from streams.wording import figure, percent, spelled_out
 
 ANSWERS = {
@@ -28,6 +29,10 @@ ANSWERS = {
     "not_enough_data": Text("not enough data", "yellow"),
 }
 """Text, like every cell of a live table: markup would show in frames drawn along with something printed without it."""
+
+
+SENTENCES = 12
+"""Segments whose verdict is told in a sentence."""
 
 
 class Screen:
@@ -117,7 +122,8 @@ def _size(effect: Effect) -> str:
     if effect.baseline is None or effect.current is None:
         return f"{figure(effect.size)} {effect.unit}" if effect.size else "none beyond noise"
     if effect.unit != "points":
-        return f"{figure(effect.baseline)} → {figure(effect.current)} {effect.unit}"
+        sizes = f"{figure(effect.baseline)} → {figure(effect.current)}"
+        return sizes if effect.unit == SCORE else f"{sizes} {effect.unit}"
     before, now = percent(effect.baseline), percent(effect.current)
     return now if before == now else f"{before} → {now}"
 
@@ -138,7 +144,16 @@ def summarise(out: Console, watched: Watch, alerts: Sequence[Alert], said: Seque
         f"{len(firing) or 'no'} alarm{'s' * (len(firing) != 1)}; "
         f"a segment may raise one false alarm every {settings.budget}",
     )
-    say(out, *said, *_left_out(watched.counts), style="yellow")
+    for segment in list(watched.segments.values())[:SENTENCES]:
+        say(out, segment_verdict(segment).sentence)
+    say(out, *said, *_left_out(watched.counts), *_broken(watched), style="yellow")
+
+
+def _broken(watched: Watch) -> Iterator[str]:
+    """Rules of prompt versions that calls broke."""
+    for segment in watched.segments.values():
+        for rule, calls in (segment.state.prompts.broken if segment.state else {}).items():
+            yield f"{segment.name}: {calls:,} calls broke a rule of prompt versions ({rule.replace('_', ' ')})"
 
 
 def _left_out(counts: Mapping[str, int]) -> Iterator[str]:

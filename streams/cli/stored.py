@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from drift.baseline import REFERENCE
-from drift.errors import LensMismatchError, SourceError
+from drift.baseline import REFERENCE, Baseline
+from drift.errors import LensMismatchError, SettingsError, SourceError
 from drift.lens import Lens
 from drift.pane import Pane, merge
 from streams.aliases import epoch_ms
@@ -19,6 +19,7 @@ from streams.embedded import measured_panes
 from streams.measure import Meter
 from streams.observe import Clock
 from streams.records import Record
+from streams.store import Store
 
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
 
@@ -69,12 +70,53 @@ def require_embedder(meter: Meter, lens: Lens, owner: str) -> None:
         )
 
 
-def save(path: str, data: bytes) -> None:
-    """Write a file that was asked for by -o."""
+ANCHOR = "anchor"
+"""Tag of the baseline whose prompt version the later ones of a segment are compared with."""
+
+
+def find_origins(
+    names: Sequence[str], known: Mapping[str, Baseline], store: Store, warn: Callable[[str], None]
+) -> dict[str, Baseline]:
+    """Baselines of anchors by segment: those named, or else what SEGMENT@anchor names, if it is of the same lens.
+
+    Raises
+    ------
+    SettingsError
+        One that was named is of a segment without a baseline, or of another lens than that.
+    """
+    found: dict[str, Baseline] = {}
+    for name in names:
+        one = store.baseline(name)
+        segment = tagged_segment(name) or one.segment
+        if segment not in known:
+            raise SettingsError(f"--anchor {name} is of segment {segment}, of which no --baseline is given: give one")
+        if one.pane.lens != known[segment].pane.lens:
+            raise SettingsError(f"--anchor {name}: {_other_lens(one, known[segment])}")
+        found[segment] = one
+    for segment, baseline in known.items():
+        if segment in found or not store.has_tag(segment, ANCHOR):
+            continue
+        one = store.baseline(f"{segment}@{ANCHOR}")
+        if one.pane.lens == baseline.pane.lens:
+            found[segment] = one
+        else:
+            warn(f"prompts of {segment} are compared with the baseline's own: {_other_lens(one, baseline)}")
+    return found
+
+
+def _other_lens(anchor: Baseline, baseline: Baseline) -> str:
+    return (
+        f"anchor {anchor.id} was seen through lens {anchor.pane.lens}, baseline {baseline.id} through another "
+        f"({baseline.pane.lens}); build it with --lens {anchor.pane.lens}, or tag it {baseline.segment}@{ANCHOR}"
+    )
+
+
+def save(path: str, data: bytes, flag: str = "-o") -> None:
+    """Write a file that was asked for by a flag."""
     try:
         Path(path).write_bytes(data)
     except OSError as error:
-        raise SourceError(f"-o {path} cannot be written: {error.strerror}; name a place that can") from error
+        raise SourceError(f"{flag} {path} cannot be written: {error.strerror}; name a place that can") from error
 
 
 def rough_pane(meter: Meter, records: Sequence[Record], clock: Clock) -> Pane:

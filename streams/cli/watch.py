@@ -26,12 +26,14 @@ from streams.cli.common import (
 )
 from streams.cli.pipe import Stopped, batches
 from streams.cli.screen import Screen, summarise
-from streams.cli.stored import require_embedder, tagged_segment
+from streams.cli.stored import find_origins, require_embedder, save, tagged_segment
 from streams.deadletter import DeadLetters
 from streams.embedded import Options, Watch
 from streams.measure import Meter
+from streams.privacy import private
 from streams.settings import Settings
 from streams.store import Store
+from streams.verdicts import segment_verdict
 
 NAMED = 5
 """Segments without a baseline that the summary names, those of most calls first."""
@@ -47,20 +49,31 @@ NAMED = 5
     help="Baseline: id, SEGMENT@TAG or file. Repeatable. Segments without one are then not judged, unless --first is "
     "given too.",
 )
+@click.option(
+    "--anchor",
+    "anchors",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="Baseline of the prompt version that later ones are compared with. Repeatable.  [default: SEGMENT@anchor, "
+    "or else the baseline itself]",
+)
 @click.option("--force", is_flag=True, help="Take the first calls as the baseline even if many repeat each other.")
 @click.option(
     "--fail-on",
     type=click.Choice(["drift"]),
     help="Exit 1 if any drift was found, or else 3 if a segment could not be judged: silence is no pass.",
 )
+@click.option("--summary", metavar="FILE", help="Write the verdict of each segment, a line of JSON each, at the end.")
 @click.option("--json", "as_json", is_flag=True, help="Alert records as JSON lines on standard output, nothing else.")
 @reading_options
 @settings_options(*SETTINGS)
 def watch(
     source: str,
     names: tuple[str, ...],
+    anchors: tuple[str, ...],
     force: bool,
     fail_on: str | None,
+    summary: str | None,
     as_json: bool,
     reading: Reading,
     settings: Settings,
@@ -81,6 +94,7 @@ def watch(
     out = console()
     meter = open_meter(settings)
     known = _known(names, settings, meter)
+    origins = find_origins(anchors, known, Store(settings.store), lambda text: say(out, text, style="yellow"))
     first = settings.first if not known or _on_command_line("first") else None
     options = Options(
         settings.budget,
@@ -89,20 +103,29 @@ def watch(
         tolerances=settings.all_tolerances,
         clear_after=settings.clear_after,
         segments=settings.segments,
+        slices=settings.slices,
+        scores=settings.scores,
         force=force,
-        replay="" if source == "-" else _replay(source, names, known, first, force, reading, settings),
+        replay="" if source == "-" else _replay(source, names, known, origins, first, force, reading, settings),
+        origins=origins,
+        allowed=settings.prompts.allowed,
     )
     screen = Screen(out, source, as_json)
     watched = Watch(meter, options, known, warn=screen.say, progress=screen.step)
     reader = Reader(source, reading, out)
     greeting = "" if known else f"no baseline given: each segment takes its first {first:,} calls as its own"
+    say(out, *_undeclared(known, settings), style="yellow")
     ended: BaseException | None
     try:
         with DeadLetters(reading.dead_letters, warn=screen.say) as late:  # the reader's may be in use by its thread
             ended = _run(reader, late, watched, screen, greeting)
     except KeyboardInterrupt as error:  # what was judged so far is told
         ended = error
-    summarise(out, watched, screen.alerts, [*reader.summary(), *_unjudged(watched, known)], settings)
+    told = [*reader.summary(), *_unjudged(watched, known), *watched.requested.sentences()]
+    summarise(out, watched, screen.alerts, told, settings)
+    if summary:
+        lines = [msgspec.json.encode(segment_verdict(one)) + b"\n" for one in watched.segments.values()]
+        save(summary, b"".join(lines), "--summary")
     if ended is not None:
         raise ended
     if fail_on:
@@ -117,7 +140,7 @@ def _known(names: Sequence[str], settings: Settings, meter: Meter) -> dict[str, 
     """The named baselines, by segment."""
     found: dict[str, Baseline] = {}
     for name in names:
-        one = Store(settings.store).baseline(name)
+        one = private(Store(settings.store).baseline(name), settings.texts)
         require_embedder(meter, one.lens, f"baseline {one.id}")
         segment = tagged_segment(name) or one.segment
         if segment in found:
@@ -126,10 +149,20 @@ def _known(names: Sequence[str], settings: Settings, meter: Meter) -> dict[str, 
     return found
 
 
+def _undeclared(known: Mapping[str, Baseline], settings: Settings) -> Iterator[str]:
+    """Sentences about given baselines that do not know a declared field or a score."""
+    for name, one in known.items():
+        fields = [f"--slice {field}" for field in settings.slices if field not in {it.field for it in one.slices}]
+        fields += [f"--score {score}" for score in settings.scores if score not in one.declared.scores]
+        if fields:
+            yield f"{name}: baseline {one.id} was built without {' '.join(fields)}: build it again to hear of that"
+
+
 def _replay(
     source: str,
     names: Sequence[str],
     known: Mapping[str, Baseline],
+    origins: Mapping[str, Baseline],
     first: int | None,
     force: bool,
     reading: Reading,
@@ -139,6 +172,8 @@ def _replay(
     command = ["driftline", "watch", source]
     for name, one in zip(names, known.values(), strict=True):  # a tag may move, an id stays
         command += ["--baseline", one.id if tagged_segment(name) == one.segment else name]
+    for origin in origins.values():
+        command += ["--anchor", origin.id]
     command += ["--force"] if force else []
     for field, path in reading.field_map.items():
         command += ["--map", f"{field}={path}"]

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drift.bins import EDGES, LOGS, MISSING, VALUES, to_bins
+from drift.bins import EDGES, LOGS, MISSING, THOUSAND, VALUES, score_values, to_bins, to_score_bins
 
 lengths = st.one_of(st.integers(0, 10**12), st.floats(0, 1e12, allow_subnormal=False))
 
@@ -44,3 +44,29 @@ def test_missing_values_are_counted_apart_and_huge_ones_share_the_last_bin():
 def test_edges_values_and_logs_rise():
     for series in (EDGES, VALUES, LOGS):
         assert (np.diff(series) > 0).all()
+
+
+scores = st.floats(-1e9, 1e9, allow_subnormal=False)
+
+
+@given(scores, scores)
+def test_bins_of_scores_are_in_the_order_of_the_scores(one, other):
+    low, high = sorted((one, other))
+    first, second = to_score_bins([low, high])
+    assert first <= second
+    assert MISSING not in (first, second)
+
+
+@given(scores)
+def test_a_bin_of_scores_stands_for_scores_within_two_in_a_thousand(score):
+    value = score_values(to_score_bins([score]))[0] / THOUSAND
+    assert value == pytest.approx(score, rel=2.1e-3, abs=0.0005)
+
+
+@pytest.mark.parametrize("score", [0, 1, -1, 0.84, -0.251, 2, 5, 75, 100, -3000])
+def test_scores_of_few_digits_stand_for_themselves(score):
+    assert score_values(to_score_bins([score]))[0] == round(score * THOUSAND)
+
+
+def test_a_missing_score_is_missing():
+    assert to_score_bins([np.nan, 0.5]).tolist() == [MISSING, 500]

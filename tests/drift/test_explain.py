@@ -5,8 +5,20 @@ import pytest
 
 from drift.block import Block, Layout
 from drift.call import MARKERS
-from drift.explain import AWAY, EVENTS, ChangePoint, MarkerEvent, Markers, change_point, moved, nearest, newcomers
+from drift.explain import (
+    AWAY,
+    EVENTS,
+    FEW,
+    ChangePoint,
+    MarkerEvent,
+    Markers,
+    change_point,
+    moved,
+    nearest,
+    shifted_topics,
+)
 from drift.history import History
+from drift.newcomers import newcomers
 from tests.drift import builders
 
 BASELINE = builders.baseline()
@@ -132,3 +144,24 @@ def test_a_shift_that_nobody_makes_has_no_newcomers():
     assert newcomers(BASELINE, shift, rows) is None
     assert newcomers(BASELINE, 0 * shift, rows) is None
     assert newcomers(BASELINE, shift, rows[:0]) is None
+
+
+def test_topics_whose_answers_moved_are_told_by_their_mean_the_surest_first():
+    """Oracle: numpy."""
+    rows = builders.calls(200, 128)
+    topic = BASELINE.frame.topic(rows["topic"])
+    scores = np.where(topic == topic[0], 3.0, 0.0) + np.random.default_rng(129).normal(size=len(rows))
+    scores[1] = np.nan
+    found = shifted_topics(BASELINE, scores, rows)
+    assert found[0].topic == topic[0]
+    here = scores[(topic == topic[0]) & ~np.isnan(scores)]
+    assert found[0].shift == pytest.approx(here.mean())
+    assert found[0].calls == len(here)
+    assert found[0].low < found[0].shift < found[0].high
+    assert [one.z for one in found] == sorted((one.z for one in found), reverse=True)
+
+
+def test_topics_of_a_few_sampled_answers_are_not_told():
+    rows = builders.calls(FEW - 1, 130)
+    assert shifted_topics(BASELINE, np.ones(len(rows)), rows) == ()
+    assert shifted_topics(BASELINE, np.full(len(rows), np.nan), rows) == ()

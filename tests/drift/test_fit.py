@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.polynomial import legendre
 
-from drift.fit import Features, Scale, fit, flag_counts, scale_of
+from drift.fit import Features, Scale, fit, rates, scale_of
 from tests.drift import builders
 
 FRAME, FEATURES = builders.baseline().frame, builders.features()
@@ -101,4 +101,4 @@ def test_a_scalar_that_is_always_the_same_has_no_scale():
 
 
 def test_flags_are_counted():
-    assert flag_counts(FEATURES)["error"] == FEATURES.flags[:, 0].sum() > 0
+    assert rates(builders.baseline().pane.sample.rows, {})["error"].flagged == FEATURES.flags[:, 0].sum() > 0

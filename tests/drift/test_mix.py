@@ -55,7 +55,7 @@ def test_the_parts_add_up_to_the_whole():
     found = split(baseline(), Layout.of(baseline()), "output_length", seen)
     assert found is not None
     place = seen[Layout.of(baseline()).scalars["output_length"]]
-    whole = place[3] / place[0] - baseline().fit.scales["output_length"].logs()[0]
+    whole = place[3] / place[0] - baseline().fit.scales["output_length"].moments()[0]
     assert np.log1p(found.mix) + np.log1p(found.conditional) == pytest.approx(whole)
 
 

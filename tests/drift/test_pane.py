@@ -6,12 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drift.errors import CorruptError, LensMismatchError
-from drift.pane import CELL, COUNT, MARK, Pane, Sums, decode, encode, merge
+from drift.pane import CELL, COUNT, MARK, SLICE_CELL, SLICE_COUNT, Pane, Sums, decode, encode, merge
 from tests.drift import builders
 
 ROWS = builders.calls(120, 11, served_model=5)
 ROWS["topic"][:9], ROWS["answered"][5:30] = -1, 0
 ROWS["stratum"][40:60] = 3
+ROWS["slices"][::3, 0], ROWS["slices"][1::3, 0], ROWS["slices"][::2, 2] = 8, 2**63 + 9, 10
 NAMES = {5: "model-a", 77: "v1\x1f", 3: "v2\x1f"}
 
 splits = st.lists(st.integers(0, len(ROWS)), max_size=6)
@@ -75,7 +76,7 @@ def test_bytes_of_a_pane_give_the_pane_back(cuts, size):
 
 
 def _tables(sums):
-    return sums.cells, sums.counts, sums.marks
+    return sums.cells, sums.counts, sums.marks, sums.slice_cells, sums.slice_counts
 
 
 @given(splits)
@@ -111,12 +112,28 @@ def test_a_pane_without_texts_does_not_shift_those_of_another():
 
 def test_sums_add_up_what_the_rows_hold():
     sums = Sums.of(ROWS)
-    assert (sums.cells.dtype, sums.counts.dtype, sums.marks.dtype) == (CELL, COUNT, MARK)
+    assert [table.dtype for table in _tables(sums)] == [CELL, COUNT, MARK, SLICE_CELL, SLICE_COUNT]
     assert sums.n == len(ROWS)
     assert sums.cells["features"].sum() == ROWS["features"].astype(np.int64).sum()
     np.testing.assert_array_equal(sums.cells["flags"].sum(axis=0), ROWS["flags"].sum(axis=0))
     assert sums.counts["n"].sum() == ROWS["bins"].size
     assert sums.cells["length"][sums.cells["answered"] == 0].sum() == 0
+
+
+def test_sums_of_slices_and_of_all_other_calls_are_exactly_those_of_all():
+    sums, rest = Sums.of(ROWS), Sums.of(ROWS[ROWS["slices"][:, 0] == 0])
+    cells, counts = (table[table["field"] == 0] for table in (sums.slice_cells, sums.slice_counts))
+    assert set(cells["value"].tolist()) == {8, 2**63 + 9}
+    for name in ("n", "features", "length", "flags"):
+        parted = cells[name].sum(axis=0) + rest.cells[name].sum(axis=0)
+        np.testing.assert_array_equal(parted, sums.cells[name].sum(axis=0))
+    assert counts["n"].sum() + rest.counts["n"].sum() == sums.counts["n"].sum()
+
+
+def test_calls_without_declared_fields_have_no_sums_of_slices():
+    rows = ROWS.copy()
+    rows["slices"] = 0
+    assert len(Sums.of(rows).slice_cells) == len(Sums.of(rows).slice_counts) == 0
 
 
 def test_panes_of_different_lenses_are_refused_by_both_names():

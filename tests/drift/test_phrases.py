@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drift.phrases import phrases
+from drift.phrases import became, phrases
 
 OLD = [f"({letter}) {word}." for letter in "ABCD" for word in ("Yes", "No", "Perhaps", "Never", "Always")]
 
@@ -30,3 +30,17 @@ def test_a_phrase_that_is_part_of_another_is_not_told_twice():
 
 def test_a_handful_of_answers_says_nothing():
     assert phrases(OLD[:9], OLD) == ()
+
+
+def test_a_phrase_that_took_the_place_of_another_is_told_as_a_pair():
+    before = [f"({letter}) {word}" for letter in "A" for word in ("Yes", "No", "Perhaps", "Never", "Always")] * 8
+    now = [text.replace(")", ").") for text in before]
+    gone, come = became(phrases(before, now))
+    assert (gone.text.strip(), come.text.strip()) == ("(A)", "(A).")
+    assert gone.opening and come.opening
+    assert (gone.before, gone.now, come.before, come.now) == (1.0, 0.0, 0.0, 1.0)
+
+
+def test_phrases_that_only_came_are_no_pair():
+    assert became(phrases(OLD, [f"Certainly! {text}" for text in OLD])) is None
+    assert became(()) is None

@@ -26,6 +26,19 @@ def test_a_swapped_gpt_4_release_is_found_within_150_calls(file: str, seed: int)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_answers_that_are_right_less_often_are_found_as_quality_within_300_calls_whatever_is_asked(seed: int) -> None:
+    found = judged(release("prime", GPT4, "0314"), [f"n=400 {release('prime', GPT4, '0613')}"], seed)
+    alarm = found.first("quality")
+    assert alarm is not None and alarm.calls <= 300
+    record = alert(found.judge, "real", alarm, replay="")
+    assert record.detector == "score correct"
+    assert "answers of real score lower on correct: 0.8" in record.sentence
+    assert record.effect is not None and record.explained is not None and alarm.split is not None
+    assert record.effect["low"] <= 0.51 - 0.84 <= record.effect["high"]
+    assert alarm.split.share < 0.2 and abs(record.explained["mix"]) < 0.1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_change_of_wording_alone_is_found_within_400_calls(seed: int) -> None:
     found = judged(release("opinionqa", GPT35, "0301"), [f"n=500 {release('opinionqa', GPT35, '0613')}"], seed).first(
         "model"
@@ -58,3 +71,14 @@ def typical_words(of: list, against: list) -> set[str]:
 def test_the_same_model_and_mix_raise_no_alarm_in_5000_calls(source: str, seed: int) -> None:
     alarms = judged(source, [f"n=5000 {source}"], seed).alarms
     assert [(one.kind, one.detector, one.calls) for one in alarms] == []
+
+
+@pytest.mark.parametrize("seed", SEEDS[:2])
+def test_questions_out_of_scope_scattered_over_all_topics_are_found_and_shown(seed: int) -> None:
+    home = "clinc150 domain!=oos"
+    found = judged(home, [f"n=2000 {home} w=.8 + clinc150 domain=oos w=.2"], seed)
+    alarm = found.first("data")
+    assert alarm is not None and alarm.detector == "off_topic" and alarm.calls <= 1500
+    shown = next(topic for topic in alert(found.judge, "real", alarm, replay="").topics if "far from" in topic["label"])
+    assert shown["share_now"] > shown["share_before"] + 0.03
+    assert shown["examples"]

@@ -35,6 +35,11 @@ OPTIONAL = {"resolved_at", "effect", "samples", "change_point", "marker", "topic
     "explained",
     "ngrams",
     "slices",
+    "delay",
+    "held_back",
+    "chain",
+    "prompt_version",
+    "rule",
 }
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -128,6 +133,39 @@ def test_examples_show_calls_before_and_now():
     assert not any(one["output"].startswith("Certainly!") for one in examples["before"] if "output" in one)
 
 
+def test_the_highest_and_lowest_calls_along_the_drift_are_shown_and_the_topics_that_moved():
+    one = firing("model")
+    assert 0 < len(one.examples["least"]) <= 5
+    assert one.examples["least"] != one.examples["now"]
+    assert one.samples["left_out"] < 0.7
+    assert one.delay == {"calls": one.delay["calls"], "s": one.delay["s"]}
+    assert 0 < one.delay["calls"] < 200
+    assert "while atlas-2 was asked for all along" in one.sentence
+
+
+def test_lists_of_an_alert_are_bounded():
+    for one in raised():
+        lists = [*(one.examples or {}).values(), *(topic.get("examples", []) for topic in one.topics)]
+        assert all(len(each) <= 5 for each in lists)
+        assert len(one.ngrams) <= 5
+        assert all(
+            len(text) <= 400 for each in (one.examples or {}).values() for pair in each for text in pair.values()
+        )
+
+
+def test_an_alarm_about_a_flag_shows_calls_that_have_it():
+    log = traffic.calls(1000, 1100) + [
+        {**one, "finish_reason": "length"} if number % 3 == 0 else one
+        for number, one in enumerate(traffic.calls(1100, 1450))
+    ]
+    cut = {one["output"][:400] for one in log if one.get("finish_reason") == "length" and "output" in one}
+    watched = Watch(traffic.meter(), Options(parse("200000 calls")), {traffic.SEGMENT: traffic.baseline()})
+    alerts, _ = watched.feed(traffic.records(log))
+    one = next(one for one in alerts + watched.finish() if one.detector == "truncated")
+    assert one.examples["now"]
+    assert all(example.get("output", "") in cut | {""} for example in one.examples["now"])
+
+
 def test_new_questions_are_put_into_words():
     asked = traffic.calls(1300, 1700)
     for number, call in enumerate(asked):
@@ -145,7 +183,7 @@ def test_new_questions_are_put_into_words():
 
 
 def test_without_texts_no_word_of_a_call_is_in_a_record():
-    quiet = Meter(traffic.meter().embedder, excerpts=False)
+    quiet = Meter(traffic.meter().embedder, texts="none")
     watched = Watch(quiet, Options(parse("200000 calls")), {traffic.SEGMENT: traffic.baseline()})
     alerts, _ = watched.feed(traffic.records(traffic.calls(1000, 1600, changed_from=1300)))
     alerts += watched.finish()
@@ -154,7 +192,7 @@ def test_without_texts_no_word_of_a_call_is_in_a_record():
 
 
 def test_a_baseline_and_calls_without_texts_give_no_empty_quotes():
-    quiet = Meter(traffic.meter().embedder, excerpts=False)
+    quiet = Meter(traffic.meter().embedder, texts="none")
     baseline = build_baseline(quiet, traffic.records(traffic.calls(0, 300)))
     asked = [
         {**one, "input": f"Which soil do tomatoes in pot {n} want?"} for n, one in enumerate(traffic.calls(300, 600))

@@ -190,6 +190,7 @@ def test_calls_that_all_failed_are_judged_by_what_they_have(few_runs):
         "model": "not_enough_data",
         "output_length": "not_enough_data",
         "operational": "no_drift",
+        "prompt": "not_enough_data",
     }
 
 
@@ -340,3 +341,10 @@ def test_a_segment_is_answered_once_it_has_enough_calls():
     assert not lone(run(log(1000, 1050, None))[0]).answered
     assert not lone(run(log(0, 50, None), known=False)[0]).answered
     assert lone(run(log(1000, 1400, None))[0]).answered
+
+
+def test_models_are_counted_as_they_were_asked_for():
+    watched = Watch(traffic.meter(), Options(parse("20000 calls"), first=3000))
+    watched.feed(traffic.records(traffic.calls(0, 40, model="gpt-4o") + traffic.calls(40, 50, model="gpt-4-0613")))
+    assert watched.requested.by_segment == {traffic.SEGMENT: {"gpt-4o": 40, "gpt-4-0613": 10}}
+    assert watched.requested.unpinned == {traffic.SEGMENT: {"gpt-4o": 40}}

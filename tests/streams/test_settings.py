@@ -4,7 +4,7 @@ import pytest
 
 from drift.errors import SettingsError
 from drift.state import TOLERANCES
-from streams.settings import Settings, load
+from streams.settings import Prompts, Settings, load
 
 
 def refusal(file=None, flags=None, environment=None):
@@ -58,10 +58,30 @@ def test_every_setting_can_come_from_the_environment():
         "tolerances": "{topics: 0.1}",
         "texts": "none",
         "salt": "7",
+        "prompts": "{allowed: {answer: [v1, v2]}}",
+        "slices": "region, attributes.tier",
+        "scores": "correct",
     }
     settings = load(None, {}, {f"DRIFTLINE_{name.upper()}": text for name, text in given.items()})
+    allowed = Prompts({"answer": ["v1", "v2"]})
     assert settings == Settings(
-        "30d", "123", "wordllama", "cpu", 8, True, 5.0, 0.0, 400, 20, 200, {"topics": 0.1}, "none", 7
+        "30d",
+        "123",
+        "wordllama",
+        "cpu",
+        8,
+        True,
+        5.0,
+        0.0,
+        400,
+        20,
+        200,
+        {"topics": 0.1},
+        "none",
+        7,
+        allowed,
+        ("region", "attributes.tier"),
+        ("correct",),
     )
     assert given.keys() == set(Settings.__struct_fields__)
 
@@ -101,7 +121,7 @@ def test_durations_become_milliseconds_and_the_budget_is_parsed():
         ("device", "tpu", "wanted: auto or cpu or cuda"),
         ("tolerances", {"topics": -1}, ">= 0"),
         ("tolerances", {"topic": 0.1}, "topics"),
-        ("texts", "some", "wanted: full or none"),
+        ("texts", "some", "wanted: full or redacted or none"),
         ("one_false_alarm_every", "often", "'30d'"),
         ("one_false_alarm_every", "0 calls", "'30d'"),
     ],

@@ -232,7 +232,7 @@ def test_short_answers_do_not_hide_the_slowdown(busy: list[Record]) -> None:
 
 
 def test_prompt_v4_is_answered_in_one_or_two_sentences(usual: list[Record]) -> None:
-    edit = change("output_length")
+    edit = change("prompt", "output_length")
     versions = {(time(record) >= edit.at, record["prompt_version"]) for record in usual}
     assert versions == {(False, "v3"), (True, "v4")}
     for record in answered(usual):

@@ -4,8 +4,18 @@ from datetime import UTC, datetime
 
 import pytest
 
+from drift.effects import Effect
 from drift.explain import ChangePoint
-from streams.wording import figure, moment, since_when, span, spelled_out, what_moved, what_preceded
+from streams.wording import (
+    figure,
+    moment,
+    since_when,
+    span,
+    spelled_out,
+    what_drifted,
+    what_moved,
+    what_preceded,
+)
 
 MINUTE = 60_000
 
@@ -76,3 +86,18 @@ def test_zero_has_no_sign():
 
 def test_names_of_measures_are_spelled_out():
     assert spelled_out("typical ttft") == "typical time to first token"
+
+
+def test_far_questions_are_told_with_a_bound_on_what_was_before():
+    found = Effect("share of calls: off topic", 0.05, 0.05, 0.03, 0.07, "points", 3000, 900, 0.01, 0.1, 0.15)
+    told = what_drifted("shop", "off_topic", found)
+    assert told == "15 % of questions to shop are far from every topic of the baseline (10 % at most before)"
+
+
+def test_a_silent_change_says_which_model_was_asked_for_all_along():
+    marker = {"field": "served_model", "before": "atlas-1", "after": "atlas-2", "at_ms": at(17, 11, 53)}
+    assert what_preceded(marker, vague=False, asked_for="atlas").endswith(", while atlas was asked for all along")
+    assert "asked for" not in what_preceded({**marker, "field": "region"}, vague=False, asked_for="atlas")
+    assert what_preceded(None, vague=False, asked_for="atlas") == (
+        "no marker moved at that time: atlas was asked for all along"
+    )

@@ -34,6 +34,24 @@ def test_no_ratio_wins_on_average_anywhere_within_one_standard_error_of_the_base
     assert (truth * hit + (1 - truth) * miss <= 1 + 1e-6).all()
 
 
+@given(st.integers(0, 500), st.floats(0, 0.3), st.floats(0, 1))
+def test_what_may_only_grow_wins_nothing_at_or_below_the_rate_it_is_taken_to_have(flagged, least, share):
+    detector = Rate(flagged, 500, least=least, rising=True)
+    assert detector.rate >= least
+    truth = share * detector.rate
+    before = np.zeros(len(detector.ratios))
+    hit, miss = (np.exp(detector.update(before, hits, 1, 1e-12)[0]) for hits in (1, 0))
+    assert (truth * hit + (1 - truth) * miss <= 1 + 1e-6).all()
+
+
+def test_what_may_only_grow_raises_no_evidence_by_falling():
+    detector = Rate(100, 1000, rising=True)
+    state = detector.start()
+    for _ in range(100):
+        state, statistic = detector.update(state, 0, 100, 100)
+    assert statistic < np.log(200)
+
+
 def test_the_guaranteed_threshold_keeps_its_promise_of_calls_between_alarms():
     promised = 1500
     calls, alarmed = delays(Rate(90, 3000), 0.03, np.log(promised), streams=60, length=4500, seed=71)

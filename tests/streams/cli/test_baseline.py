@@ -69,7 +69,7 @@ def test_build_stores_the_baseline_and_tells_its_card_and_the_next_command(built
     assert (told["baseline"], told["segment"], told["calls"]) == (made.id, SEGMENT, 600)
     assert sum(topic["share"] for topic in told["topics"]) == pytest.approx(1, abs=0.01)
     assert [topic["share"] for topic in told["topics"]] == sorted((t["share"] for t in told["topics"]), reverse=True)
-    assert {one["name"] for one in told["detectors"]} == set(made.panel.names)
+    assert {one["name"] for one in told["detectors"]} == {*made.panel.names, "prompt_chain"}
     assert all(one["threshold"] <= one["guaranteed"] for one in told["detectors"])
     for said in (made.id, SEGMENT, made.lens.id, "only 600 calls", "and 7 smaller", "driftline watch FILE --baseline"):
         assert said in result.stderr
@@ -77,7 +77,16 @@ def test_build_stores_the_baseline_and_tells_its_card_and_the_next_command(built
 
 def test_a_tag_is_moved_only_where_it_is_asked_for(few: str, tmp_path: Path) -> None:
     assert call(str(tmp_path), "build", few).exception is None
-    assert Store(str(tmp_path)).tags() == []
+    assert [move.tag for move in Store(str(tmp_path)).tags()] == ["anchor"]
+
+
+def test_the_anchor_is_the_first_baseline_and_stays_when_another_is_built(few: str, tmp_path: Path) -> None:
+    other = write(tmp_path / "other.jsonl", records(500)[220:])
+    first, second = (json.loads(call(str(tmp_path), "build", one, "--json").stdout)["baseline"] for one in (few, other))
+    assert first != second
+    assert [move.baseline for move in Store(str(tmp_path)).history(SEGMENT, "anchor")] == [first]
+    assert call(str(tmp_path), "tag", second, f"{SEGMENT}@anchor", "--why", "new prompt").exception is None
+    assert Store(str(tmp_path)).tags()[0].baseline == second
 
 
 def test_building_again_gives_the_same_id_whatever_the_order_of_the_lines(few: str, tmp_path: Path) -> None:
@@ -179,7 +188,7 @@ def test_list_tells_every_baseline_and_its_tags(built: tuple[str, Result]) -> No
     address, made = built
     result = call(address, "list", "--json")
     (told,) = [json.loads(line) for line in result.stdout.splitlines()]
-    assert told["tags"] == [f"{SEGMENT}@prod"]
+    assert told["tags"] == [f"{SEGMENT}@anchor", f"{SEGMENT}@prod"]
     assert (told["baseline"], told["calls"]) == (json.loads(made.stdout)["baseline"], 600)
     human = call(address, "list")
     assert human.stdout == ""

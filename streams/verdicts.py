@@ -1,0 +1,99 @@
+"""The verdict of a segment: one sentence for people, the same data for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from drift.panel import KINDS
+from drift.verdict import Verdict
+from streams.alerts import PARTS, effect_fields, instant
+from streams.embedded import Segment
+from streams.measure import parts_of
+from streams.wording import moment, what_drifted
+
+Json = dict[str, Any]
+
+CALM = {
+    "data": "what people ask",
+    "model": "how the model answers",
+    "output_length": "how long answers are",
+    "quality": "how good answers are",
+    "operational": "how calls run",
+    "prompt": "what prompt edits have done",
+}
+"""What each kind of drift is about."""
+
+
+class SegmentVerdict(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is now to be said of a segment; ``kinds`` holds the answer for each kind of drift."""
+
+    segment: Json
+    answer: str
+    sentence: str
+    calls: int
+    kinds: list[Json] = []
+    baseline: str = ""
+    rules_broken: dict[str, int] = {}
+
+
+def segment_verdict(segment: Segment) -> SegmentVerdict:
+    """The present verdict of a segment."""
+    found = segment.verdicts
+    answers = [one.answer for one in found]
+    answer = "drift" if "drift" in answers else "no_drift" if "no_drift" in answers else "not_enough_data"
+    return SegmentVerdict(
+        segment={name: part for name, part in zip(PARTS, parts_of(segment.name), strict=True) if part},
+        answer=answer,
+        sentence=_sentence(segment, found),
+        calls=segment.calls,
+        kinds=[_kind(segment, one) for one in found],
+        baseline=segment.judge.baseline.id if segment.judge else "",
+        rules_broken=dict(segment.state.prompts.broken) if segment.state else {},
+    )
+
+
+def _kind(segment: Segment, one: Verdict) -> Json:
+    made: Json = {"kind": one.kind, "answer": one.answer}
+    if one.detector:
+        made |= {"detector": one.detector, "statistic": round(one.statistic, 6), "threshold": round(one.threshold, 6)}
+    if one.effect is not None:
+        made["effect"] = effect_fields(one.effect)
+    made |= {name: text for name, text in (("reason", one.reason), ("note", one.note)) if text}
+    alarms = [
+        {"detector": latch.detector, "since": instant(latch.since), "raised_at": instant(latch.raised_at)}
+        for latch in _standing(segment, one.kind)
+    ]
+    return made | ({"alarms": alarms} if alarms else {})
+
+
+def _standing(segment: Segment, kind: str) -> list[Any]:
+    latches = segment.state.latches.values() if segment.state else ()
+    return [latch for latch in latches if KINDS[latch.detector] == kind]
+
+
+def _sentence(segment: Segment, found: tuple[Verdict, ...]) -> str:
+    """The drifts with their dates, then what has not drifted, then what nobody can tell yet."""
+    if not found:
+        waiting = f"{len(segment.waiting):,} calls towards its baseline"
+        return f"{segment.name}: nothing can be said: {segment.refused or waiting}."
+    clauses = [_drifted(segment, one) for one in found if one.answer == "drift"]
+    calm = [CALM[one.kind] + (f" ({one.note})" if one.note else "") for one in found if one.answer == "no_drift"]
+    silent = [f"{CALM[one.kind]} ({one.reason})" for one in found if one.answer == "not_enough_data"]
+    if calm:
+        clauses.append(f"no drift in {_listed(calm)}")
+    if silent:
+        clauses.append(f"not enough data on {_listed(silent)}")
+    return f"{segment.name} ({segment.calls:,} calls judged): {'; '.join(clauses)}."
+
+
+def _drifted(segment: Segment, one: Verdict) -> str:
+    since = min(latch.since for latch in _standing(segment, one.kind))
+    said = what_drifted(segment.name, one.detector, one.effect) if one.effect is not None and one.detector else ""
+    head = f"{one.kind.replace('_', ' ')} drift since {moment(since)}"
+    return f"{head}: {said}" if said else head
+
+
+def _listed(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
