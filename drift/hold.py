@@ -32,7 +32,7 @@ SURELY = 2.0
 """Standard errors that are taken off what is unexplained: it is looked at after every block."""
 
 MOVED = 3.0
-"""Standard errors by which inputs have surely moved, though no alarm says so yet."""
+"""Standard errors of no move at all by which inputs have surely moved, though no alarm says so yet."""
 
 SETTLING = 256
 """Calls since a change within which other questions are thought of first: inputs take as long to be sure of."""
@@ -55,8 +55,9 @@ def moved(baseline: Baseline, layout: Layout, sums: FloatArray) -> bool:
     """Whether the inputs have surely moved."""
     if sums[layout.topics].sum() == 0:
         return False
-    square, error = _shift(baseline, layout, sums)
-    return square > MOVED * error
+    square, _ = _shift(baseline, layout, sums)
+    chance = np.sqrt(2 * len(baseline.fit.input_mean)) * (1 / sums[layout.topics].sum() + 1 / baseline.fit.size)
+    return bool(square > MOVED * chance)
 
 
 def _shift(baseline: Baseline, layout: Layout, sums: FloatArray) -> tuple[float, float]:
