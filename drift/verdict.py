@@ -265,7 +265,7 @@ def _verdict(config: Judge, state: SegmentState, kind: str, names: list[str]) ->
         return Verdict(kind, "not_enough_data", detector, statistic, threshold, found, reason)
     note = "moved, but by less than the tolerance" if statistic >= threshold else ""
     if state.held and kind == "model":
-        note = "answers moved too, mostly explained by other questions"
+        note = "answers moved too, held back while other questions may explain it"
     return Verdict(kind, "no_drift", detector, statistic, threshold, found, note=note)
 
 

@@ -163,7 +163,7 @@ def _sentence(
     if carried := what_carries([one for one in alarm.slices if not (one.sampled and one.field == told)]):
         clauses.append(carried)
     if alarm.held:
-        clauses.append("answers moved too, mostly explained by other questions")
+        clauses.append("answers moved too, held back while other questions may explain it")
     asked_for = alarm.names.get(alarm.asked_for, "") if alarm.asked_for else ""
     clauses.append(what_preceded(marker, vague=vague, asked_for=asked_for))
     return "; ".join(clauses) + "."

@@ -168,7 +168,8 @@ def _checked(values: dict[str, Any]) -> Settings:
             values[name] = msgspec.convert(value, types[name], strict=False)
     except msgspec.ValidationError as error:
         choices = f"; wanted: {' or '.join(get_args(types[name]))}" if get_origin(types[name]) is Literal else ""
-        raise SettingsError(f"{name} is {value!r}: {error}{choices}") from error
+        example = f"; wanted: a table such as {TABLES[name]}" if name in TABLES else ""
+        raise SettingsError(f"{name} is {value!r}: {error}{choices}{example}") from error
     settings = Settings(**values)
     if strange := settings.tolerances.keys() - TOLERANCES.keys():
         raise SettingsError(
