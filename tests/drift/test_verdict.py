@@ -250,3 +250,14 @@ def test_a_measure_that_vanishes_is_no_silence():
     state, _ = run(rows)
     found = {one.kind: one for one in verdicts(config(), state)}["operational"]
     assert (found.answer, found.reason) == ("not_enough_data", "hardly any recent call has a value for latency")
+
+
+def test_a_new_model_beside_new_questions_is_held_back_first_and_said_to_be_then_named():
+    rows = drifted(1200, 175, mix=SKEWED, model=1.5)
+    state, told, notes = calm()[0], [], set()
+    for tick in builders.ticks(rows):
+        state, raised = judge(config(), state, tick)
+        told += [(one.kind, one.held) for one in raised if one.kind in ("data", "model")]
+        notes.add(next(one for one in verdicts(config(), state) if one.kind == "model").note)
+    assert "answers moved too, held back while other questions may explain it" in notes
+    assert [kind for kind, _ in told] == ["data", "model"]
