@@ -41,9 +41,14 @@ bench: $(VENV)/developing ## measurements, minutes
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.pane_size
 	$(BIN)/python -m benchmarks.real_calls
+	$(BIN)/python -m benchmarks.new_questions
+	$(BIN)/python -m benchmarks.slices
+	$(BIN)/python -m benchmarks.redaction
 
-bench-kinds: $(VENV)/developing ## which kind of drift is named on real calls, an hour
+bench-kinds: $(VENV)/developing ## which kind of drift is named on real calls, prompt edits, shadow pairs: hours
 	$(BIN)/python -m benchmarks.kinds --page docs/benchmarks.md
+	$(BIN)/python -m benchmarks.prompt_chain
+	$(BIN)/python -m benchmarks.pairs
 
 clean: ## remove what was installed and cached
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
