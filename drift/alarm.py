@@ -83,52 +83,44 @@ def explained(
     config: Judge,
     state: SegmentState,
     becomes: Literal["firing", "resolved"],
-    question: str,
     detector: str,
     pane: Pane,
     found: Effect | None,
     point: ChangePoint | None,
 ) -> Alarm:
     """The evidence for an alarm of this kind that a detector raised (with its change point) or that ended (without)."""
-    latch, kind, layout = state.latches.get(question), KINDS[detector], config.layout
-    since = state.history.since(point.bucket) if point else None
     recent = state.rows["at"] >= point.at if point else np.zeros(len(state.rows), bool)
-    rows = state.rows[recent]
-    topics, new = _asked(config, detector, since, rows) if since is not None and kind == "data" else ((), None)
-    parts = None
-    if since is not None and detector in layout.scalars and kind != "data":
-        parts = split(config.baseline, layout, detector, since)
-    scores = np.full(len(rows), np.nan)
-    if since is not None and detector == "answers":
-        scores = along_answers(config.baseline, direction(config.baseline, layout, detector, since), rows)
-    return Alarm(
-        state=becomes,
-        kind=kind,
-        question=question,
-        detector=detector,
-        tick=latch.tick if latch else pane.tick,
-        at=pane.end,
-        raised_at=latch.raised_at if latch else pane.end,
-        since=point.at if point else (latch.since if latch else pane.tick),
-        calls=state.calls,
-        statistic=latch.statistic if latch else state.statistics[detector],
-        threshold=config.thresholds[detector][0],
-        effect=found,
+    alarm = simple_alarm(config, state, pane, detector, becomes, recent)
+    if alarm.question not in state.latches:
+        alarm = replace(alarm, statistic=state.statistics[detector], threshold=config.thresholds[detector][0])
+    alarm = replace(alarm, effect=found)
+    return alarm if point is None else _evident(config, state, alarm, point)
+
+
+def _evident(config: Judge, state: SegmentState, alarm: Alarm, point: ChangePoint) -> Alarm:
+    """An alarm with all that is known of the calls since its change point."""
+    baseline, layout, kind, detector, rows = config.baseline, config.layout, alarm.kind, alarm.detector, alarm.rows
+    since = state.history.since(point.bucket)
+    topics, new = _asked(config, detector, since, rows) if kind == "data" else ((), None)
+    scalar = detector in layout.scalars and kind != "data"
+    scores = alarm.scores
+    if detector == "answers":
+        scores = along_answers(baseline, direction(baseline, layout, detector, since), rows)
+    return replace(
+        alarm,
+        since=point.at,
         point=point,
-        marker=nearest(state.markers, point) if point else None,
+        marker=nearest(state.markers, point),
         topics=topics,
         newcomers=new,
-        split=parts,
+        split=split(baseline, layout, detector, since) if scalar else None,
         scores=scores,
-        rows=rows,
-        texts=tuple(pair for pair, there in zip(state.texts, recent, strict=True) if there),
-        names=state.names,
-        shifted=shifted_topics(config.baseline, scores, rows) if kind == "model" else (),
-        compared=_compared(layout, since) if since is not None and kind == "model" else None,
+        shifted=shifted_topics(baseline, scores, rows) if kind == "model" else (),
+        compared=_compared(layout, since) if kind == "model" else None,
         held=kind == "data" and state.held,
-        asked_for=_asked_for(state, point) if point and kind == "model" else 0,
+        asked_for=_asked_for(state, point) if kind == "model" else 0,
         unlike=_unlike(config, rows),
-        slices=slices(config, state, detector, found, since, rows) if since is not None and found is not None else (),
+        slices=slices(config, state, detector, alarm.effect, since, rows) if alarm.effect is not None else (),
     )
 
 
@@ -196,8 +188,8 @@ def simple_alarm(
     )
 
 
-def latched(state: SegmentState, alarm: Alarm) -> SegmentState:
-    """The state in which a simple alarm stands."""
+def latched(state: SegmentState, alarm: Alarm, way: FloatArray | None = None) -> SegmentState:
+    """The state in which an alarm stands, and the direction in which it drifted, if it has one."""
     latch = Latch(
         detector=alarm.detector,
         statistic=alarm.statistic,
@@ -205,7 +197,7 @@ def latched(state: SegmentState, alarm: Alarm) -> SegmentState:
         since=alarm.since,
         tick=alarm.tick,
         calls=alarm.calls,
-        way=np.zeros(0),
+        way=np.zeros(0) if way is None else way,
         version=alarm.version,
         threshold=alarm.threshold,
     )

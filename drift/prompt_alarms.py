@@ -117,14 +117,8 @@ def _rules(
 
 def _broke(state: SegmentState, breach: Breach) -> BoolArray:
     """The sampled calls of a breach."""
-    field, name = (
-        ("prompt_hash", f"{breach.version}\x1f{breach.after}")
-        if breach.after
-        else (
-            "prompt_version",
-            breach.version,
-        )
-    )
+    hot = bool(breach.after)
+    field, name = ("prompt_hash", f"{breach.version}\x1f{breach.after}") if hot else ("prompt_version", breach.version)
     codes = state.rows["markers"][:, MARKERS.index(field)]
     return np.array([state.names.get(int(code), "") == name for code in codes], dtype=bool)
 

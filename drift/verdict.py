@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from drift import prompts
-from drift.alarm import Alarm, explained
+from drift.alarm import Alarm, explained, latched
 from drift.block import Block, gather
 from drift.detectors.memory import FloatArray
 from drift.effects import Effect, along, direction, effect
@@ -121,11 +121,9 @@ def _raise(config: Judge, state: SegmentState, question: str, pane: Pane) -> tup
             continue
         if "data" not in state.latches and _due_to_inputs(config, state, detector, point, sums):
             return replace(state, held=state.held or question == "model"), None
-        alarm = explained(config, state, "firing", question, detector, pane, found, point)
+        alarm = explained(config, state, "firing", detector, pane, found, point)
         way = direction(config.baseline, config.layout, detector, sums)
-        statistic, threshold = state.statistics[detector], config.thresholds[detector][0]
-        latch = Latch(detector, statistic, pane.end, point.at, pane.tick, state.calls, way, threshold=threshold)
-        return _reset(config, replace(state, latches={**state.latches, question: latch}), question), alarm
+        return _reset(config, latched(state, alarm, way), question), alarm
     return state, None
 
 
@@ -162,7 +160,7 @@ def _clear(config: Judge, state: SegmentState, question: str, pane: Pane) -> tup
     if not _back(config, question, latch, last) or _outside(config, question, latest):
         return state, None
     found = effect(config.baseline, config.layout, latch.detector, last)
-    alarm = explained(config, state, "resolved", question, latch.detector, pane, found, None)
+    alarm = explained(config, state, "resolved", latch.detector, pane, found, None)
     others = {name: one for name, one in state.latches.items() if name != question}
     return _reset(config, replace(state, latches=others), question), alarm
 
