@@ -114,7 +114,7 @@ class Baseline:
     @cached_property
     def panel(self) -> Panel:
         """Its detectors."""
-        return Panel.of(self.frame, [self.fit], rates(self.pane.sample.rows, self.fit.scales))
+        return Panel.of(self.frame, [self.fit], rates(self.features, self.fit.scales))
 
     @property
     def calls_a_day(self) -> float:

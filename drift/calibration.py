@@ -12,14 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse
 
 from drift.budget import LARGEST
 from drift.detectors.memory import FloatArray
-from drift.fit import Features, Fit, fit
+from drift.fit import Features, fit
 from drift.frame import Frame
-from drift.panel import Feed, Mask, Panel, State
 from drift.parts import IntArray
+from drift.replicas import Replicas
 
 RUNS = 100
 LENGTH = 20_000
@@ -41,7 +40,6 @@ MOST_BLOCKS = 4000
 """Blocks of a run, which is shorter where blocks are of few calls."""
 
 _TOGETHER = 50
-_CHUNK = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,20 +131,21 @@ def calibrate(
         Told the share that is done.
     """
     rng = np.random.default_rng(seed)
-    original = fit(frame, features, np.ones(len(features.topic)))
+    n = len(features.topic)
+    original = fit(frame, features, np.ones(n))
     sizes = _sizes(blocks, length, rng)
-    streams = Streams(frame, features, original, sizes)
+    clock = np.cumsum(sizes).astype(np.float64)
     found: dict[str, list[tuple[IntArray, FloatArray, FloatArray]]] = {}
     for low in range(0, runs, _TOGETHER):
         count = min(_TOGETHER, runs - low)
-        for name, course in streams.run(count, rng).items():
+        fits = [fit(frame, features, redrawn(n, rng), original) for _ in range(count)]
+        courses = Replicas(frame, features, fits, sizes).courses(rng.integers(0, n, (count, int(sizes.sum()))))
+        for name, course in courses.items():
             for r in range(count):
                 highs = np.flatnonzero(
                     course[:, r] > np.concatenate([[-np.inf], np.maximum.accumulate(course[:-1, r])])
                 )
-                found.setdefault(name, []).append(
-                    (np.full(len(highs), low + r), streams.clock[highs], course[highs, r])
-                )
+                found.setdefault(name, []).append((np.full(len(highs), low + r), clock[highs], course[highs, r]))
         progress((low + count) / runs)
     records = {
         name: Records(*(np.concatenate(part) for part in zip(*parts, strict=True))) for name, parts in found.items()
@@ -154,94 +153,16 @@ def calibrate(
     return Calibration(records, runs, float(sizes.sum()))
 
 
+def redrawn(n: int, rng: np.random.Generator) -> FloatArray:
+    """How often each of n calls is in a resample of them, ``(n,)``."""
+    return np.bincount(rng.integers(0, n, n), minlength=n).astype(np.float64)
+
+
 def _sizes(blocks: Sequence[int], length: int, rng: np.random.Generator) -> IntArray:
     """Sizes of a stream's blocks, drawn from the baseline's own; cut above ``LARGEST`` calls: more looks, not fewer."""
     given = np.minimum(np.asarray(blocks if len(blocks) else [10]), LARGEST)
     count = int(np.clip(length / given.mean(), 150, MOST_BLOCKS))
     return rng.choice(given, count).astype(np.int64)
-
-
-class Streams:
-    """Draws streams from a baseline's calls and judges them by resampled baselines."""
-
-    def __init__(self, frame: Frame, features: Features, original: Fit, sizes: IntArray) -> None:
-        """Prepare what all runs share."""
-        self.frame, self.features, self.original, self.sizes = frame, features, original, sizes
-        self.clock = np.cumsum(sizes).astype(np.float64)
-        self.block = np.repeat(np.arange(len(sizes)), sizes)
-        asked = features.topic >= 0
-        self.one_hot = scipy.sparse.csr_array(
-            (np.ones(asked.sum()), (np.flatnonzero(asked), features.topic[asked])), shape=(len(asked), frame.topics)
-        )
-
-    def run(self, count: int, rng: np.random.Generator) -> dict[str, FloatArray]:
-        """Evidence of each detector after every block of ``count`` runs, shape ``(blocks, count)``."""
-        n = len(self.features.topic)
-        fits = [
-            fit(
-                self.frame,
-                self.features,
-                np.bincount(rng.integers(0, n, n), minlength=n).astype(np.float64),
-                self.original,
-            )
-            for _ in range(count)
-        ]
-        panel = Panel.of(self.frame, fits, {})
-        calls = rng.integers(0, n, (count, len(self.block)))
-        state: State = panel.start()
-        courses: list[dict[str, FloatArray]] = []
-        for low in range(0, len(self.sizes), _CHUNK):
-            state, course = panel.update(state, self._feed(panel, fits, calls, slice(low, low + _CHUNK)))
-            courses.append(course)
-        return {name: np.concatenate([course[name] for course in courses]) for name in courses[0]}
-
-    def _feed(self, panel: Panel, fits: Sequence[Fit], calls: IntArray, part: slice) -> Feed:
-        sizes = self.sizes[part]
-        inside = slice(
-            int(self.clock[part.start] - self.sizes[part.start]),
-            int(self.clock[part.start] - self.sizes[part.start] + sizes.sum()),
-        )
-        block, drawn = self.block[inside] - part.start, calls[:, inside]
-        picks = [
-            scipy.sparse.csr_array((np.ones(len(block)), (block, one)), shape=(len(sizes), len(self.features.topic)))
-            for one in drawn
-        ]
-        each = np.repeat(sizes[:, None], len(fits), axis=1).astype(np.float64)
-
-        def compared(grown: Mask) -> tuple[FloatArray, FloatArray]:
-            made = [self._residuals(one, drawn[r], block, grown[:, r]) for r, one in enumerate(fits)]
-            return np.stack([sums for sums, _ in made], axis=1), np.stack([n for _, n in made], axis=1)
-
-        return Feed(
-            each,
-            each,
-            np.stack([(pick @ self.one_hot).toarray() for pick in picks], axis=1),
-            np.stack([pick @ self.features.inputs for pick in picks], axis=1),
-            compared,
-            {name: self._scalar(name, fits, picks) for name in fits[0].scales},
-            {},
-        )
-
-    def _scalar(
-        self, name: str, fits: Sequence[Fit], picks: Sequence[scipy.sparse.csr_array]
-    ) -> tuple[FloatArray, FloatArray]:
-        bins = self.features.bins[:, self.original.scales[name].series]
-        given = (bins >= 0).astype(np.float64)
-        sums = [pick @ (one.scales[name].basis(bins) * given[:, None]) for one, pick in zip(fits, picks, strict=True)]
-        return np.stack(sums, axis=1), np.stack([pick @ given for pick in picks], axis=1)
-
-    def _residuals(self, one: Fit, drawn: IntArray, block: IntArray, grown: Mask) -> tuple[FloatArray, FloatArray]:
-        cell, topic = self.features.cell[drawn], self.features.topic[drawn]
-        kept = (cell >= 0) & one.known[cell] & ~grown[block, topic]
-        cell, block, drawn = cell[kept], block[kept], drawn[kept]
-        blocks, parts = len(grown), self.frame.part_count
-        place = self.frame.part_of(cell) * blocks + block
-        n = np.bincount(place, minlength=parts * blocks).astype(np.float64)
-        pick = scipy.sparse.csr_array((np.ones(len(place)), (place, drawn)), shape=(len(n), len(self.features.topic)))
-        of = scipy.sparse.csr_array((np.ones(len(place)), (place, cell)), shape=(len(n), len(one.base)))
-        sums = np.asarray(pick @ self.features.answers - of @ one.base).reshape(parts, blocks, -1)
-        sums -= np.asarray(pick @ self.features.inputs).reshape(parts, blocks, -1) @ one.slope
-        return sums.swapaxes(0, 1), n.reshape(parts, blocks).T
 
 
 def promised(

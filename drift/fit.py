@@ -65,6 +65,7 @@ class Features:
     cell: IntArray  # (N,) stratum * topics + topic, -1 where answers are not compared
     bins: npt.NDArray[np.int32]  # (N, series)
     flags: npt.NDArray[np.int8]  # (N, flags)
+    far: npt.NDArray[np.bool_]  # (N,) questions far from every topic
     at: IntArray  # (N,) event time
 
     @classmethod
@@ -79,6 +80,7 @@ class Features:
             np.where(compared, stratum * frame.topics + topic, -1),
             rows["bins"],
             rows["flags"],
+            (topic >= 0) & (rows["band"] >= FAR),
             rows["at"],
         )
 
@@ -292,30 +294,57 @@ def _slope(inputs: FloatArray, residuals: FloatArray, weights: FloatArray) -> Fl
     return np.asarray(np.linalg.solve(gram, moment @ residuals / total))
 
 
-def rates(rows: Rows, scales: Mapping[str, Scale]) -> dict[str, Rate]:
-    """Detectors of rates for these reference calls: flags, questions far from every topic, verdicts, feedback."""
-    made = {name: Rate(int(rows["flags"][:, i].sum()), len(rows)) for i, name in enumerate(FLAGS)}
-    if (far := off_topic(rows)) is not None:
+def rates(features: Features, scales: Mapping[str, Scale], weights: FloatArray | None = None) -> dict[str, Rate]:
+    """Detectors of rates for these calls: flags, questions far from every topic, verdicts, feedback.
+
+    Parameters
+    ----------
+    scales
+        Scales of the same calls, counted alike.
+    weights
+        How often each call counts, in whole numbers, ``(N,)``; once by default.
+    """
+    weights = np.ones(len(features.topic)) if weights is None else weights
+    made = {name: Rate(_count(weights, features.flags[:, i] > 0), _count(weights)) for i, name in enumerate(FLAGS)}
+    if (far := _off_topic(features, weights)) is not None:
         made[OFF_TOPIC] = far
     for name, scale in scales.items():
         if scale.verdict is not None:
             rare = score_values(scale.bins) == scale.verdict[0]
             made[name] = Rate(int(scale.weights[rare].sum()), int(scale.n))
-    down, rated = feedback(rows["bins"][:, FEEDBACK])
+    down, rated = feedback(features.bins[:, FEEDBACK])
     if rated.sum() >= LEAST_VALUES:
-        made[THUMBS_DOWN] = Rate(int(down.sum()), int(rated.sum()))
+        made[THUMBS_DOWN] = Rate(_count(weights, down), _count(weights, rated))
     return made
 
 
-def off_topic(rows: Rows) -> Rate | None:
+def raised(features: Features, name: str, scale: Scale | None = None) -> tuple[FloatArray, FloatArray]:
+    """Calls that a rate counts, and those that it might: ones and zeros, ``(N,)`` each; ``scale`` is a score's."""
+    if name in FLAGS:
+        return (features.flags[:, FLAGS.index(name)] > 0).astype(np.float64), np.ones(len(features.topic))
+    if name == OFF_TOPIC:
+        return features.far.astype(np.float64), (features.topic >= 0).astype(np.float64)
+    if name == THUMBS_DOWN:
+        down, rated = feedback(features.bins[:, FEEDBACK])
+        return down.astype(np.float64), rated.astype(np.float64)
+    assert scale is not None and scale.verdict is not None
+    bins = features.bins[:, scale.series]
+    given = bins != MISSING
+    return (given & (score_values(bins) == scale.verdict[0])).astype(np.float64), given.astype(np.float64)
+
+
+def _count(weights: FloatArray, here: npt.NDArray[np.bool_] | None = None) -> int:
+    return int(weights.sum() if here is None else weights[here].sum())
+
+
+def _off_topic(features: Features, weights: FloatArray) -> Rate | None:
     """Detector of questions far from every topic, or None where few are asked or the lens puts most of them far.
 
     Centres lie nearer to the calls that they were made of than to fresh ones: under a lens of its own the baseline's
     share is too small, and the bands' nominal share, measured out of fold, is closest. Under a lens from elsewhere its
     share is honest. The larger of the two is at or above the truth either way.
     """
-    asked = rows["topic"] >= 0
-    far, n = int((rows["band"][asked] >= FAR).sum()), int(asked.sum())
+    far, n = _count(weights, features.far), _count(weights, features.topic >= 0)
     if n < LEAST_VALUES or far > CROWDED * n:
         return None
     return Rate(far, n, least=1 - TAILS[FAR - 1], rising=True)

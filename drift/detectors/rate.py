@@ -6,9 +6,11 @@ needs no simulation: log A promises at least A calls between false alarms (Shin,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from drift.detectors.memory import FloatArray
 
@@ -51,22 +53,62 @@ class Rate:
         """Evidence for each ratio, natural log."""
         return np.full(len(self.ratios), -np.inf)
 
+    @property
+    def _odds(self) -> tuple[FloatArray, FloatArray]:
+        """Rates that are the baseline's and that are bet on, for each ratio."""
+        error, ratios = self._error, self.ratios
+        null = np.clip(self.rate + np.where(ratios > 1, error, -error), 1e-7, 1 - 1e-7)
+        return null, np.minimum(null * ratios, 1 - (1 - null) / 100)
+
+    @property
+    def _error(self) -> float:
+        return float(np.sqrt(self.rate * (1 - self.rate) / self.size))
+
+    @property
+    def _vain(self) -> npt.NDArray[np.bool_]:
+        """Ratios not to bet on: a rate that may be zero cannot fall, one that may be all cannot rise.
+
+        Evidence would grow by the clock.
+        """
+        return np.where(self.ratios < 1, self.rate, 1 - self.rate) <= self._error
+
     def update(self, state: FloatArray, flagged: float, n: float, weight: float) -> tuple[FloatArray, float]:
         """Evidence after one block of ``n`` calls, and its mean over ratios, natural log."""
         if n == 0:
-            return state, _mean(state)
-        error, ratios = np.sqrt(self.rate * (1 - self.rate) / self.size), self.ratios
-        null = np.clip(self.rate + np.where(ratios > 1, error, -error), 1e-7, 1 - 1e-7)
-        other = np.minimum(null * ratios, 1 - (1 - null) / 100)
+            return state, float(_mean(state))
+        null, other = self._odds
         gain = flagged * np.log(other / null) + (n - flagged) * np.log((1 - other) / (1 - null))
-        # A rate that may be zero cannot fall, one that may be all cannot rise: evidence would grow by the clock.
-        vain = np.where(ratios < 1, self.rate, 1 - self.rate) <= error
-        state = np.where(vain, -np.inf, np.logaddexp(state, np.log(max(weight, 1e-12))) + gain)
-        return state, _mean(state)
+        state = np.where(self._vain, -np.inf, np.logaddexp(state, np.log(max(weight, 1e-12))) + gain)
+        return state, float(_mean(state))
 
 
-def _mean(state: FloatArray) -> float:
-    top = state.max()
-    if np.isneginf(top):  # no ratio can be bet on
-        return -np.inf
-    return float(top + np.log(np.exp(state - top).mean()))
+def courses(rates: Sequence[Rate], flagged: FloatArray, n: FloatArray, weight: FloatArray) -> FloatArray:
+    """Evidence of R detectors of one rate after each of T blocks, natural log, shape ``(T, R)``.
+
+    The same as ``Rate.update`` block by block.
+
+    Parameters
+    ----------
+    flagged, n
+        Flagged calls and all that might be, ``(T, R)``.
+    weight
+        What each block uses up of the budget, ``(T,)``.
+    """
+    null, other = (np.stack(part) for part in zip(*(one._odds for one in rates), strict=True))
+    hit, miss = np.log(other / null), np.log((1 - other) / (1 - null))
+    vain = np.stack([one._vain for one in rates])
+    state = np.stack([one.start() for one in rates])
+    course = np.empty(n.shape)
+    for t, floor in enumerate(np.log(np.maximum(weight, 1e-12))):
+        gain = flagged[t][:, None] * hit + (n[t] - flagged[t])[:, None] * miss
+        after = np.where(vain, -np.inf, np.logaddexp(state, floor) + gain)
+        state = np.where(n[t][:, None] > 0, after, state)
+        course[t] = _mean(state)
+    return course
+
+
+def _mean(state: FloatArray) -> FloatArray:
+    """Log of the mean evidence over the last axis; minus infinity where no ratio can be bet on."""
+    top = np.maximum(state.max(axis=-1), -1e300)
+    with np.errstate(divide="ignore"):
+        return np.asarray(top + np.log(np.exp(state - top[..., None]).mean(axis=-1)))

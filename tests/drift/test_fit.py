@@ -101,4 +101,4 @@ def test_a_scalar_that_is_always_the_same_has_no_scale():
 
 
 def test_flags_are_counted():
-    assert rates(builders.baseline().pane.sample.rows, {})["error"].flagged == FEATURES.flags[:, 0].sum() > 0
+    assert rates(FEATURES, {})["error"].flagged == FEATURES.flags[:, 0].sum() > 0

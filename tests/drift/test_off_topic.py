@@ -11,13 +11,17 @@ from drift.block import Block, Layout, sizes
 from drift.budget import Budget
 from drift.call import NO_TOPIC
 from drift.effects import effect
-from drift.fit import FAR, OFF_TOPIC, off_topic
+from drift.fit import FAR, OFF_TOPIC, Features, rates
 from drift.newcomers import far_questions
 from drift.state import Judge, start
 from tests.drift import builders
 
 BASELINE = builders.baseline()
 LAYOUT = Layout.of(BASELINE)
+
+
+def off_topic(rows):
+    return rates(Features.of(BASELINE.frame, rows), {}).get(OFF_TOPIC)
 
 
 def scattered(n, seed, share=0.2, **fields):
