@@ -33,6 +33,20 @@ def simulated(name: str) -> Values:
     return np.log([call[name] for call in calls if name in call])
 
 
+def weeks(fills: int) -> dict[str, list[Values]]:
+    """Eight simulated days in their order, with their daily rhythm and without a change, a tenth as many as fills."""
+    made: list[list[dict[str, Any]]] = [
+        list(simulate(seed, days=8, calls_a_day=FILL / 8)) for seed in range(fills // 10)
+    ]
+    return {
+        "eight days, log length": [
+            np.log([one["output_tokens"] for one in calls if "output_tokens" in one]) for calls in made
+        ],
+        "eight days, log latency": [np.log([one["latency_ms"] for one in calls]) for calls in made],
+        "eight days, errors": [np.array([1.0 * ("error_type" in one) for one in calls]) for calls in made],
+    }
+
+
 def alarms(values: Values, delta: float) -> list[int]:
     """Calls that were seen at each alarm."""
     return [end for _, end in Window.start(delta).update(values.tolist())[1]]
@@ -79,6 +93,9 @@ def rows(fills: int) -> Iterator[str]:
     for name, made in steady(rng, fills, lengths, times).items():
         counted = [sum(bool(alarms(row, delta)) for row in made) for delta in DELTAS]
         yield f"{'steady: ' + name:40}" + "".join(f"{count:>18}" for count in counted)
+    for name, streams in weeks(fills).items():
+        counted = [sum(bool(alarms(row, delta)) for row in streams) for delta in DELTAS]
+        yield f"{f'{name} (of {len(streams)})':40}" + "".join(f"{count:>18}" for count in counted)
     for at in CHANGES_AT:
         for name, made in changed(rng, fills, lengths, times, at).items():
             each = [[delay(row, delta, at) for row in made] for delta in DELTAS]

@@ -80,7 +80,7 @@ class Screen:
             alarming = "yellow" if one.provisional else "bold red"
             say(
                 self.out,
-                f"{one.kind.replace('_', ' ')}{' (provisional)' * one.provisional}: {one.sentence}",
+                f"{one.kind.replace('_', ' ')}: {one.sentence}",
                 style=alarming if one.state == "firing" else "green",
             )
 
