@@ -76,6 +76,8 @@ class _Track:
     def add(self, series: Series, calls: Iterable[Record]) -> list[tuple[int, int]]:
         """Stretches of the series that changed inside, with these calls."""
         pairs = [(value, one.event_time) for one in calls if (value := series.read(one)) is not None]
+        if not pairs:
+            return []
         values = [value for value, _ in pairs]
         self.values += values
         self.at += [at for _, at in pairs]
