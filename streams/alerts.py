@@ -46,7 +46,10 @@ PARTS = ("app", "prompt_name", "variant")
 
 
 class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One change of state of an alarm; fields that do not apply are left out."""
+    """One change of state of an alarm; fields that do not apply are left out.
+
+    A provisional one was raised before there was a baseline: it has neither threshold, false-alarm budget nor baseline.
+    """
 
     record_id: str
     alert_id: str
@@ -58,11 +61,12 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     raised_at: str
     since: str
     calls_seen: int
-    statistic: float
-    threshold: float
-    false_alarm: Json
-    baseline: str
-    lens: str
+    statistic: float | None = None
+    threshold: float | None = None
+    false_alarm: Json | None = None
+    baseline: str = ""
+    lens: str = ""
+    provisional: bool = False
     resolved_at: str = ""
     effect: Json | None = None
     delay: Json | None = None

@@ -23,6 +23,7 @@ from streams.gate import Gate
 from streams.lint import Requested
 from streams.measure import Meter, parts_of, segment_of
 from streams.observe import EVER, Clock, Observer
+from streams.provisional import Placed, Provisional
 from streams.records import Record
 from streams.scores import names
 from streams.slices import admit, measured
@@ -71,6 +72,7 @@ class Segment:
     judge: Judge | None = None
     state: SegmentState | None = None
     refused: str = ""
+    provisional: Provisional = field(default_factory=Provisional)
 
     @property
     def calls(self) -> int:
@@ -202,6 +204,7 @@ class Watch:
         self._warn, self._progress = warn, progress
         self._observer = Observer(meter, self._lens, options.clock, declared_of=self._declared)
         self._gate = Gate()
+        self._early: list[Placed] = []
 
     def feed(self, records: Sequence[Record]) -> tuple[list[Alert], list[Record]]:
         """Alerts that the next records of the log bring about, and the records that came too late."""
@@ -220,6 +223,7 @@ class Watch:
                 ready.append(record)
             elif not segment.refused:
                 segment.waiting.append(measured(record, self._options.slices))
+                segment.provisional.add(segment.waiting[-1], self._options.clock)
         self.requested.add((segment_of(record), record.model) for record in records)
         self.counts["calls"] += len(records) - len(late)
         self.counts["late"] += len(late)
@@ -227,6 +231,7 @@ class Watch:
         for segment in list(self.segments.values()):
             if segment.judge is None and not segment.refused:
                 self._fill(segment)
+                self._look(segment, self._observer.watermark)
         alerts += self._judge(self._observer.close(), self._observer.watermark)
         return alerts, late
 
@@ -235,6 +240,7 @@ class Watch:
         for segment in self.segments.values():
             if segment.judge is None and not segment.refused:
                 self._fill(segment, ended=True)
+                self._look(segment, EVER)
         alerts = self._judge(self._observer.finish(), EVER)
         self.counts["duplicates"] += self._observer.duplicates
         return alerts
@@ -294,7 +300,18 @@ class Watch:
         if end is None or not (ended or end <= self._observer.watermark):
             return
         first = in_order(record for record in segment.waiting if record.event_time < end)
+        self._look(segment, end)
         self._freeze(segment, first, [record for record in segment.waiting if record.event_time >= end])
+        for warning in segment.provisional.warnings(segment.name, end) if segment.judge else ():
+            self._warn(warning)
+        self._early += segment.provisional.end(segment.name, end, self._options.clock, refused=segment.judge is None)
+
+    def _look(self, segment: Segment, bound: int) -> None:
+        """Watch a segment that has no baseline yet, up to an event time."""
+        options = self._options
+        self._early += segment.provisional.close(
+            segment.name, bound, options.clock, options.tolerances, replay=options.replay
+        )
 
     def _freeze(self, segment: Segment, first: Sequence[Record], rest: list[Record]) -> None:
         options = self._options
@@ -325,11 +342,12 @@ class Watch:
             self._observer.add(rest[low : low + 1000])
 
     def _judge(self, panes: Iterable[Pane], watermark: int) -> list[Alert]:
-        alerts = []
+        told, self._early = self._early, []
         for pane in self._gate.add(0, panes, watermark):
             segment = self.segments[pane.segment]
             judge, state = segment.judge, segment.state
             assert judge is not None and state is not None
             segment.state, alarms = verdict.judge(judge, state, pane)
-            alerts += [alert(judge, segment.name, alarm, replay=self._options.replay) for alarm in alarms]
-        return alerts
+            records = (alert(judge, segment.name, alarm, replay=self._options.replay) for alarm in alarms)
+            told += [(pane.tick, segment.name, record) for record in records]
+        return [record for *_, record in sorted(told, key=lambda placed: placed[:2])]

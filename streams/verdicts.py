@@ -28,7 +28,10 @@ CALM = {
 
 
 class SegmentVerdict(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is now to be said of a segment; ``kinds`` holds the answer for each kind of drift."""
+    """What is now to be said of a segment; ``kinds`` holds the answer for each kind of drift.
+
+    ``provisional`` holds alarms that stand before it has a baseline; they change no answer.
+    """
 
     segment: Json
     answer: str
@@ -37,6 +40,7 @@ class SegmentVerdict(msgspec.Struct, frozen=True, omit_defaults=True):
     kinds: list[Json] = []
     baseline: str = ""
     rules_broken: dict[str, int] = {}
+    provisional: list[Json] = []
 
 
 def segment_verdict(segment: Segment) -> SegmentVerdict:
@@ -52,6 +56,7 @@ def segment_verdict(segment: Segment) -> SegmentVerdict:
         kinds=[_kind(segment, one) for one in found],
         baseline=segment.judge.baseline.id if segment.judge else "",
         rules_broken=dict(segment.state.prompts.broken) if segment.state else {},
+        provisional=segment.provisional.fields(),
     )
 
 
@@ -78,7 +83,8 @@ def _sentence(segment: Segment, found: tuple[Verdict, ...]) -> str:
     """The drifts with their dates, then what has not drifted, then what nobody can tell yet."""
     if not found:
         waiting = f"{len(segment.waiting):,} calls towards its baseline"
-        return f"{segment.name}: nothing can be said: {segment.refused or waiting}."
+        said = f"{segment.name}: nothing can be said: {segment.refused or waiting}"
+        return f"{'; '.join(filter(None, (said, segment.provisional.note(segment.name))))}."
     clauses = [_drifted(segment, one) for one in found if one.answer == "drift"]
     calm = [CALM[one.kind] + (f" ({one.note})" if one.note else "") for one in found if one.answer == "no_drift"]
     silent = [f"{CALM[one.kind]} ({one.reason})" for one in found if one.answer == "not_enough_data"]

@@ -77,10 +77,11 @@ class Screen:
             if self.as_json:
                 sys.stdout.buffer.write(encode(one) + b"\n")
                 sys.stdout.buffer.flush()
+            alarming = "yellow" if one.provisional else "bold red"
             say(
                 self.out,
                 f"{one.kind.replace('_', ' ')}: {one.sentence}",
-                style="bold red" if one.state == "firing" else "green",
+                style=alarming if one.state == "firing" else "green",
             )
 
     def show(self, watched: Watch) -> None:
@@ -101,6 +102,7 @@ def verdict_table(segments: Sequence[Segment], most: int = 12) -> Table:
         name = Text(plain(segment.name))
         if not segment.verdicts:
             reason = segment.refused or f"{len(segment.waiting):,} calls towards its baseline"
+            reason += f"; provisional alarms: {len(early)}" if (early := segment.provisional.standing) else ""
             table.add_row(name, "", ANSWERS["not_enough_data"], "", Text(plain(reason)))
         for number, one in enumerate(segment.verdicts):
             share = f"{one.statistic:.1f} of {one.threshold:.1f}" if one.detector else ""
@@ -133,7 +135,8 @@ def summarise(out: Console, watched: Watch, alerts: Sequence[Alert], said: Seque
     judged = sum(segment.calls for segment in watched.segments.values())
     pending = [segment.state.pending for segment in watched.segments.values() if segment.state]
     left = sum(pane.n for pane in pending if pane)
-    firing = [one for one in alerts if one.state == "firing"]
+    firing = [one for one in alerts if one.state == "firing" and not one.provisional]
+    early = sum(one.state == "firing" and one.provisional for one in alerts)
     out.print()
     out.print(verdict_table(list(watched.segments.values())))
     out.print()
@@ -144,6 +147,13 @@ def summarise(out: Console, watched: Watch, alerts: Sequence[Alert], said: Seque
         f"{len(firing) or 'no'} alarm{'s' * (len(firing) != 1)}; "
         f"a segment may raise one false alarm every {settings.budget}",
     )
+    if early:
+        say(
+            out,
+            f"{early:,} provisional alarm{'s' * (early != 1)} before there was a baseline, counted apart: without a "
+            "promise about false alarms",
+            style="yellow",
+        )
     for segment in list(watched.segments.values())[:SENTENCES]:
         say(out, segment_verdict(segment).sentence)
     say(out, *said, *_left_out(watched.counts), *_broken(watched), style="yellow")
