@@ -118,6 +118,7 @@ def build_baseline(
     lens: Lens | None = None,
     clock: Clock | None = None,
     force: bool = False,
+    drift_refuses: bool = True,
     facts: Mapping[str, Any] | None = None,
     calibrated: bool = True,
     slices: Sequence[str] = (),
@@ -128,6 +129,8 @@ def build_baseline(
 
     Parameters
     ----------
+    force, drift_refuses
+        Whether what the self-check refuses is built all the same, and whether a drift inside is refused.
     calibrated
         Whether thresholds are found by resampling; without, it has the guaranteed ones only.
     slices
@@ -147,15 +150,24 @@ def build_baseline(
     panes = measured_panes(meter, lens, records, clock or Clock(), baselines.REFERENCE, declared)
     known: dict[str, Any] = {"slices": [{"field": one.field, "values": one.values} for one in declared.slices]}
     known |= {"scores": declared.scores, "texts": "" if meter.texts == "full" else meter.texts}
+    known |= {"largest_session": largest_session(records)}
+    tuned: dict[str, Any] = {} if calibrated else {"runs": 0}
     return baselines.build(
         lens,
         panes,
         sizes(panes),
         facts={**(facts or {}), **{name: told for name, told in known.items() if told}},
         force=force,
-        **({} if calibrated else {"runs": 0}),
+        drift_refuses=drift_refuses,
+        **tuned,
         progress=lambda done: progress("calibrating", done),
     )
+
+
+def largest_session(records: Sequence[Record]) -> float | None:
+    """Share of the calls in the largest session, None where no call says which it belongs to."""
+    calls = Counter(record.session_id for record in records if record.session_id)
+    return round(max(calls.values()) / len(records), 4) if calls else None
 
 
 def allowed_versions(declared: Mapping[str, Sequence[str]], segment: str) -> frozenset[str] | None:
@@ -322,6 +334,7 @@ class Watch:
                 first,
                 clock=options.clock,
                 force=options.force,
+                drift_refuses=False,  # unattended, a watch that refuses is blind: it warns
                 facts=facts,
                 slices=options.slices,
                 scores=options.scores,
