@@ -61,7 +61,7 @@ class Baseline:
         A fair sample of its answers, cut short.
     facts
         Where it came from: source, warnings, whether it was forced; its declared ``slices``, their field and values,
-        and the names of its ``scores``.
+        the names of its ``scores`` and, where it pools the calls of several segments, those ``members``.
     """
 
     lens: Lens
@@ -95,6 +95,11 @@ class Baseline:
     def slices(self) -> tuple[Slice, ...]:
         """Declared fields and the values of each whose sums are kept."""
         return self.declared.slices
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Segments whose calls it pools; none where it is of one segment."""
+        return tuple(self.facts.get("members", ()))
 
     def title(self, detector: str) -> str:
         """A detector's name for people and programs: a score has its own."""
@@ -159,7 +164,7 @@ def build(
     total = panes.merge(ticks, size=REFERENCE)
     warnings = check(total, force=force)
     rows, texts = total.sample.rows, total.sample.texts
-    made = frame(lens, rows)
+    made = frame(lens, rows, pooled=bool((facts or {}).get("members")))
     features = Features.of(made, rows)
     vocabulary = Vocabulary.of([asked for asked, _ in texts])
     labels = tuple(
