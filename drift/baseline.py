@@ -57,7 +57,8 @@ class Baseline:
         A fair sample of its answers, cut short.
     facts
         Where it came from: source, warnings, whether it was ``forced`` and what was ``overridden`` by that; its
-        declared ``slices``, their field and values, the names of its ``scores``, and its ``largest_session``.
+        declared ``slices``, their field and values, the names of its ``scores``, its ``largest_session`` and, where it
+        pools the calls of several segments, those ``members``.
     """
 
     lens: Lens
@@ -91,6 +92,11 @@ class Baseline:
     def slices(self) -> tuple[Slice, ...]:
         """Declared fields and the values of each whose sums are kept."""
         return self.declared.slices
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Segments whose calls it pools; none where it is of one segment."""
+        return tuple(self.facts.get("members", ()))
 
     def title(self, detector: str) -> str:
         """A detector's name for people and programs: a score has its own."""
@@ -163,7 +169,7 @@ def build(
     rows, texts = total.sample.rows, total.sample.texts
     if total.n < LEAST:
         settle(examine(total, None), total.segment)
-    made = frame(lens, rows)
+    made = frame(lens, rows, pooled=bool((facts or {}).get("members")))
     features = Features.of(made, rows)
     known = dict(facts or {})
     found = examine(

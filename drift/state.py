@@ -69,8 +69,8 @@ class Judge:
 
     @cached_property
     def own_anchor(self) -> Anchor | None:
-        """The baseline's own earliest prompt version."""
-        return anchored(self.baseline)
+        """The baseline's own earliest prompt version; a pool, of many prompts, has none."""
+        return None if self.baseline.members else anchored(self.baseline)
 
     @cached_property
     def layout(self) -> Layout:

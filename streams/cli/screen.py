@@ -20,7 +20,7 @@ from streams.alerts import Alert, encode
 from streams.cli.common import plain, say
 from streams.embedded import Segment, Watch
 from streams.settings import Settings
-from streams.verdicts import segment_verdict
+from streams.verdicts import not_alone, segment_verdict
 from streams.wording import figure, percent, spelled_out
 
 ANSWERS = {
@@ -101,7 +101,7 @@ def verdict_table(segments: Sequence[Segment], most: int = 12) -> Table:
     for segment in segments[:most]:
         name = Text(plain(segment.name))
         if not segment.verdicts:
-            reason = segment.refused or f"{len(segment.waiting):,} calls towards its baseline"
+            reason = not_alone(segment)
             reason += f"; provisional alarms: {len(early)}" if (early := segment.provisional.standing) else ""
             table.add_row(name, "", ANSWERS["not_enough_data"], "", Text(plain(reason)))
         for number, one in enumerate(segment.verdicts):
@@ -145,7 +145,7 @@ def summarise(out: Console, watched: Watch, alerts: Sequence[Alert], said: Seque
         f"{judged:,} calls judged in {len(watched.segments):,} segment{'s' * (len(watched.segments) != 1)}"
         f"{f' (the last {left:,} are too few to judge)' if left else ''}; "
         f"{len(firing) or 'no'} alarm{'s' * (len(firing) != 1)}; "
-        f"a segment may raise one false alarm every {settings.budget}",
+        f"{_promise(settings)}",
     )
     if early:
         say(
@@ -157,6 +157,12 @@ def summarise(out: Console, watched: Watch, alerts: Sequence[Alert], said: Seque
     for segment in list(watched.segments.values())[:SENTENCES]:
         say(out, segment_verdict(segment).sentence)
     say(out, *said, *_left_out(watched.counts), *_broken(watched), style="yellow")
+
+
+def _promise(settings: Settings) -> str:
+    if (fleet := settings.shared) is None:
+        return f"a segment may raise one false alarm every {settings.budget}"
+    return f"{fleet.segments:,} segments together may raise one false alarm every {fleet.budget}"
 
 
 def _broken(watched: Watch) -> Iterator[str]:

@@ -82,8 +82,9 @@ def watch(
     """Judge call records of a file (plain, gzip, zstd) or standard input.
 
     Each line is one call as JSON; app, event_time and an input or output are needed. Without --baseline each segment
-    (app and prompt name) takes its own first calls. Until those suffice it is watched against itself: provisional
-    alarms tell of a jump in length, latency or errors, promise nothing about false alarms and count for no verdict.
+    (app and prompt name) takes its own first calls; segments too small for that are judged together, as APP/*. Until
+    those calls suffice it is watched against itself: provisional alarms tell of a jump in length, latency or errors,
+    promise nothing about false alarms and count for no verdict.
 
     On a pipe alerts come as soon as a tick is closed, that is --lateness (5 minutes of event time) behind the newest
     call. Ctrl-C judges all that was read and tells it; a second one stops at once.
@@ -111,6 +112,8 @@ def watch(
         replay="" if source == "-" else _replay(source, names, known, origins, first, force, reading, settings),
         origins=origins,
         allowed=settings.prompts.allowed,
+        fleet=settings.shared,
+        pool=settings.pool,
     )
     screen = Screen(out, source, as_json)
     watched = Watch(meter, options, known, warn=screen.say, progress=screen.step)
@@ -219,6 +222,8 @@ def _silent(watched: Watch, known: Mapping[str, Baseline]) -> Iterator[str]:
         if name not in watched.segments:
             yield f"{name} (no calls)"
     for segment in watched.segments.values():
+        if segment.judge is None and segment.pool:
+            continue  # its pool answers for it
         if segment.judge is None:
             yield f"{segment.name} (no baseline could be made of its calls)"
         elif not segment.answered:
