@@ -24,7 +24,7 @@ from drift.frame import Frame, frame
 from drift.lens import ARRAYS, Lens
 from drift.lens import check as check_lens
 from drift.pane import Pane
-from drift.panel import Panel
+from drift.panel import Panel, shares
 from drift.parts import IntArray
 from drift.soundness import LEAST, examine, seed
 from drift.words import Vocabulary
@@ -125,7 +125,11 @@ class Baseline:
     def thresholds(self, budget: Budget) -> dict[str, tuple[float, float]]:
         """Threshold and guaranteed threshold of each detector for a budget that they share."""
         calls = budget.calls(self.calls_a_day)
-        return promised(self.calibration, (*self.panel.names, "prompt_chain"), self.panel.resampled, calls)
+        return promised(self.calibration, self.shares(budget), calls)
+
+    def shares(self, budget: Budget) -> dict[str, float]:
+        """Share of the false alarms that each detector may raise."""
+        return shares((*self.panel.names, "prompt_chain"), budget.importance)
 
     def unit(self, detector: str) -> str:
         """What a scalar's detector counts: tokens, characters, ms or USD."""
@@ -220,7 +224,7 @@ def _examples(features: Features, texts: Sequence[panes.Texts]) -> tuple[Example
     return tuple(found)
 
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 def encode(baseline: Baseline) -> bytes:
@@ -238,7 +242,7 @@ def encode(baseline: Baseline) -> bytes:
         "embedder": lens.embedder,
         "format_view": lens.format_view,
         "frame": [made.answer_blocks, made.bands, [format(stratum, "x") for stratum in made.strata]],
-        "calibration": [calibration.runs, calibration.length, list(calibration.records)] if calibration else None,
+        "calibration": _runs(calibration) if calibration else None,
         "vocabulary": [baseline.vocabulary.n, dict(baseline.vocabulary.frequency)],
         "labels": baseline.labels,
         "examples": baseline.examples,
@@ -290,12 +294,17 @@ def decode(data: bytes) -> Baseline:
         ) from error
 
 
+def _runs(calibration: Calibration) -> list[Any]:
+    return [calibration.runs, calibration.length, list(calibration.records), sorted(calibration.rated)]
+
+
 def _calibration(about: Sequence[Any] | None, tensors: Mapping[str, Any]) -> Calibration | None:
     if about is None:
         return None
-    runs, length, names = about
+    runs, length, names, rated = about
     return Calibration(
         {name: Records(*(tensors[f"records.{name}.{part}"] for part in ("run", "at", "height"))) for name in names},
         runs,
         length,
+        frozenset(rated),
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import isfinite
 
 from drift.errors import SettingsError
@@ -26,12 +27,27 @@ LARGEST = 200
 """Calls of a block that count as used up of a budget, and those of the largest block of a calibration."""
 
 
+IMPORTANCE: Mapping[str, float] = {
+    "data": 2.0,
+    "model": 3.0,
+    "output_length": 2.0,
+    "quality": 2.0,
+    "operational": 2.0,
+    "prompt": 0.5,
+}
+"""Weights by which kinds share the false alarms of a segment.
+
+Another model is hardest to see and dearest to miss; prompt versions are tested anew with each and hardly use theirs.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """One false alarm every ``every`` calls, or every ``every`` days."""
+    """One false alarm every ``every`` calls, or every ``every`` days, shared by kinds of drift by their weights."""
 
     every: float
     unit: str  # "calls" or "days"
+    importance: Mapping[str, float] = field(default_factory=lambda: IMPORTANCE, hash=False)
 
     def calls(self, calls_a_day: float) -> float:
         """The budget in calls, at the baseline's own rate where it is given in days."""

@@ -15,10 +15,10 @@ import numpy as np
 
 from drift.budget import LARGEST
 from drift.detectors.memory import FloatArray
-from drift.fit import Features, fit
+from drift.fit import Features, fit, rates
 from drift.frame import Frame
 from drift.parts import IntArray
-from drift.replicas import Replicas
+from drift.replicas import Replicas, recounted
 
 RUNS = 100
 LENGTH = 20_000
@@ -64,25 +64,29 @@ def first_passage(run: IntArray, at: FloatArray, runs: int) -> FloatArray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
-    """What the runs showed: record highs of each detector, the runs' number and length in calls."""
+    """What the runs showed: record highs of each detector, the runs' number and length in calls, which are of rates."""
 
     records: Mapping[str, Records]
     runs: int
     length: float
+    rated: frozenset[str] = frozenset()
 
-    def thresholds(self, calls: float) -> dict[str, float]:
-        """Thresholds at which all detectors together alarm once in ``calls`` calls, each with an equal share.
+    def thresholds(self, calls: float, shares: Mapping[str, float]) -> dict[str, float]:
+        """Thresholds at which all detectors together alarm once in ``calls`` calls, by their shares of the alarms.
 
         What detectors save by alarming together is measured, never extrapolated: thresholds rise with the budget.
         """
         measured = min(calls, self.runs * self.length / WELL_MEASURED)
-        alone = self._alone(measured)
+        alone = self._alone(measured, shares)
         saved = self._height([(record, alone[name]) for name, record in self.records.items()], measured)
-        return {name: threshold + saved for name, threshold in self._alone(calls).items()}
+        return {name: threshold + saved for name, threshold in self._alone(calls, shares).items()}
 
-    def _alone(self, calls: float) -> dict[str, float]:
+    def _alone(self, calls: float, shares: Mapping[str, float]) -> dict[str, float]:
         """Thresholds whose rates of alarm add up to the budget."""
-        return {name: self._solve([(record, 0.0)], calls * len(self.records)) for name, record in self.records.items()}
+        whole = sum(shares[name] for name in self.records)
+        return {
+            name: self._solve([(record, 0.0)], calls * whole / shares[name]) for name, record in self.records.items()
+        }
 
     def _solve(self, family: Sequence[tuple[Records, float]], calls: float) -> float:
         """Height above each member's own at which the family alarms once in ``calls``; beyond the runs, on a line."""
@@ -106,9 +110,9 @@ class Calibration:
         return high
 
 
-def guaranteed(calls: float, detectors: int) -> float:
-    """Threshold that promises ``calls`` between false alarms of so many e-detectors, the baseline taken as exact."""
-    return float(np.log(calls * detectors))
+def guaranteed(calls: float, share: float) -> float:
+    """Threshold of an e-detector with this share of one false alarm in ``calls``, the baseline taken as exact."""
+    return float(np.log(calls / share))
 
 
 def calibrate(
@@ -133,24 +137,26 @@ def calibrate(
     rng = np.random.default_rng(seed)
     n = len(features.topic)
     original = fit(frame, features, np.ones(n))
+    known = rates(features, original.scales)
     sizes = _sizes(blocks, length, rng)
     clock = np.cumsum(sizes).astype(np.float64)
     found: dict[str, list[tuple[IntArray, FloatArray, FloatArray]]] = {}
     for low in range(0, runs, _TOGETHER):
         count = min(_TOGETHER, runs - low)
-        fits = [fit(frame, features, redrawn(n, rng), original) for _ in range(count)]
-        courses = Replicas(frame, features, fits, sizes).courses(rng.integers(0, n, (count, int(sizes.sum()))))
+        weights = [redrawn(n, rng) for _ in range(count)]
+        fits = [fit(frame, features, each, original) for each in weights]
+        rated = recounted(known, features, original.scales, weights)
+        replicas = Replicas(frame, features, fits, sizes, rated, verdicts=original.scales)
+        courses = replicas.courses(rng.integers(0, n, (count, int(sizes.sum()))))
         for name, course in courses.items():
             for r in range(count):
-                highs = np.flatnonzero(
-                    course[:, r] > np.concatenate([[-np.inf], np.maximum.accumulate(course[:-1, r])])
-                )
+                highs = np.flatnonzero(course[:, r] > np.maximum.accumulate(np.append(-np.inf, course[:-1, r])))
                 found.setdefault(name, []).append((np.full(len(highs), low + r), clock[highs], course[highs, r]))
         progress((low + count) / runs)
     records = {
         name: Records(*(np.concatenate(part) for part in zip(*parts, strict=True))) for name, parts in found.items()
     }
-    return Calibration(records, runs, float(sizes.sum()))
+    return Calibration(records, runs, float(sizes.sum()), frozenset(known))
 
 
 def redrawn(n: int, rng: np.random.Generator) -> FloatArray:
@@ -166,16 +172,23 @@ def _sizes(blocks: Sequence[int], length: int, rng: np.random.Generator) -> IntA
 
 
 def promised(
-    calibration: Calibration | None, names: Sequence[str], resampled: Sequence[str], calls: float
+    calibration: Calibration | None, shares: Mapping[str, float], calls: float
 ) -> dict[str, tuple[float, float]]:
     """Threshold and guaranteed threshold of each detector for one false alarm of them all in ``calls`` calls.
 
-    Rates add up: the resampled detectors share their part of the budget as a family, raised by ``MARGIN``; each of the
-    others has an equal part. A calibrated threshold above the guaranteed one is lowered to it.
+    Rates add up: the detectors that were calibrated share their part of the budget as a family, raised by ``MARGIN``.
+    The guaranteed threshold takes the baseline as exact. Where resampling asks for more, more it is; where for less,
+    detectors of flags keep to the guaranteed one: a resample says nothing of a flag that hardly ever was.
+
+    Parameters
+    ----------
+    shares
+        Share of the false alarms that each detector may raise; they add up to one.
     """
-    sure = guaranteed(calls, len(names))
-    found = dict.fromkeys(names, (sure, sure))
-    if calibration is not None and resampled:
-        part = calls * len(names) / len(resampled) * MARGIN
-        found |= {name: (min(h, sure), sure) for name, h in calibration.thresholds(part).items()}
+    sure = {name: guaranteed(calls, share) for name, share in shares.items()}
+    found = {name: (threshold, threshold) for name, threshold in sure.items()}
+    if calibration is not None and (known := [name for name in shares if name in calibration.records]):
+        part = calls / sum(shares[name] for name in known) * MARGIN
+        for name, threshold in calibration.thresholds(part, shares).items():
+            found[name] = max(threshold, sure[name]) if name in calibration.rated else threshold, sure[name]
     return found

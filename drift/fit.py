@@ -219,16 +219,10 @@ def fit(frame: Frame, features: Features, weights: FloatArray, like: Fit | None 
     usual = cell_means(features.inputs[pick], cell, kept, cells)[1]
     residuals = topic_residuals(features.answers[pick], cell, kept)[sure] if len(cell) else features.answers[:0]
     part = frame.part_of(cell[sure]) if len(cell) else cell
-    whitening = Whitening.of(
-        frame.part_count,
-        part,
-        residuals,
-        kept[sure],
-        frame.answer_blocks,
-        None if like is None else like.whitening,
-    )
     slope, base, residuals = _within_topics(frame, features, pick, kept, sure, centres, usual, residuals)
     kept = kept[sure]
+    known = None if like is None else like.whitening
+    whitening = Whitening.of(frame.part_count, part, residuals, kept, frame.answer_blocks, known)
     share = weights[asked] / max(weights[asked].sum(), 1e-9)
     scales = {
         name: scale
@@ -282,16 +276,29 @@ def _within_topics(
     for one in range(frame.part_count):
         here, mine = part == one, of_cell == one
         slope[one] = _slope(inputs[here], residuals[here], weights[here])
-        residuals[here] -= inputs[here] @ slope[one]
+        residuals[here] = _left_out(residuals[here] - inputs[here] @ slope[one], inputs[here], weights[here])
         base[mine] -= usual[mine] @ slope[one]
     return slope, base, residuals
 
 
 def _slope(inputs: FloatArray, residuals: FloatArray, weights: FloatArray) -> FloatArray:
-    total = max(weights.sum(), 1e-9)
     moment = (inputs * weights[:, None]).T
-    gram = moment @ inputs / total + RIDGE / max(total, RIDGE) * np.eye(inputs.shape[1])
-    return np.asarray(np.linalg.solve(gram, moment @ residuals / total))
+    return np.asarray(np.linalg.solve(moment @ inputs + _ridge(inputs, weights), moment @ residuals))
+
+
+def _left_out(residuals: FloatArray, inputs: FloatArray, weights: FloatArray) -> FloatArray:
+    """Residuals of a regression as large as those of calls that it was not fitted to.
+
+    Each divided by one minus the mean leverage: that is less than its own leave-one-out residual where it stands out,
+    but leaves the mean at zero.
+    """
+    gram = (inputs * weights[:, None]).T @ inputs
+    leverage = float(np.trace(np.linalg.solve(gram + _ridge(inputs, weights), gram))) / max(weights.sum(), 1.0)
+    return np.asarray(residuals / max(1 - leverage, 0.5))
+
+
+def _ridge(inputs: FloatArray, weights: FloatArray) -> FloatArray:
+    return np.asarray(min(RIDGE, max(weights.sum(), 1e-9)) * np.eye(inputs.shape[1]))
 
 
 def rates(features: Features, scales: Mapping[str, Scale], weights: FloatArray | None = None) -> dict[str, Rate]:

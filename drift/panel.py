@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -69,6 +70,13 @@ Compared = Callable[[Mask], tuple[FloatArray, FloatArray]]
 """From grown topics (T, R, K), which are left out, to sums of residuals (T, R, P, r) and their calls (T, R, P)."""
 
 
+def shares(names: Sequence[str], importance: Mapping[str, float]) -> dict[str, float]:
+    """Share of the false alarms that each detector may raise; detectors of a kind have equal parts of its share."""
+    each = Counter(KINDS[name] for name in names)
+    whole = sum(importance[kind] for kind in each)
+    return {name: importance[KINDS[name]] / each[KINDS[name]] / whole for name in names}
+
+
 @dataclass(frozen=True, slots=True)
 class Feed:
     """T blocks of calls of R replicas in a baseline's coordinates.
@@ -124,11 +132,6 @@ class Panel:
         there = {"topics", *self.tilts, *self.rates}
         return tuple(name for name in KINDS if name in there)
 
-    @property
-    def resampled(self) -> tuple[str, ...]:
-        """Detectors whose thresholds are calibrated by resampling; those of flags are guaranteed by formula."""
-        return tuple(name for name in self.names if name not in self.rates)
-
     def start(self) -> State:
         """State of having seen nothing."""
         state: dict[str, Memory | FloatArray] = {"topics": self.topics.start()}
@@ -150,7 +153,7 @@ class Panel:
             evidence = state[name]
             assert isinstance(evidence, np.ndarray)
             after[name], statistic = rate.update(evidence, flagged, calls, float(feed.weight[0, 0]))
-            course[name] = np.array([[statistic]])
+            course[name] = statistic.reshape(1, 1)
         return after, course
 
     def _sums(self, name: str, feed: Feed, grown: Mask) -> tuple[FloatArray, FloatArray]:
@@ -198,7 +201,7 @@ def _part(fit: Fit, part: int) -> tuple[FloatArray, Reference, float]:
     weights, n = fit.residual_weights[here], max(float(fit.residual_weights[here].sum()), 1.0)
     values = fit.residuals[here] @ fit.whitening.maps[part]
     mean = weights @ values / n
-    return mean, Reference(values - mean, weights / n), n
+    return mean, Reference((values - mean) * fit.whitening.spreads[part], weights / n), n
 
 
 def _scalar(fits: Sequence[Fit], name: str) -> Tilt:

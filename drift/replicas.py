@@ -7,6 +7,7 @@ were made to drift.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse
@@ -14,12 +15,26 @@ import scipy.sparse
 from drift.detectors import rate
 from drift.detectors.memory import FloatArray
 from drift.detectors.rate import Rate
-from drift.fit import Features, Fit, raised
+from drift.fit import Features, Fit, Scale, raised
 from drift.frame import Frame
 from drift.panel import Feed, Mask, Panel, State
 from drift.parts import IntArray
 
 _CHUNK = 200
+
+
+def recounted(
+    known: Mapping[str, Rate], features: Features, scales: Mapping[str, Scale], weights: Sequence[FloatArray]
+) -> dict[str, list[Rate]]:
+    """Detectors of rates as resamples of their calls count them; ``weights`` say how often each call is in."""
+    made = {}
+    for name, one in known.items():
+        flagged, possible = raised(features, name, scales.get(name))
+        made[name] = [
+            replace(one, flagged=round(float(each @ flagged)), size=max(round(float(each @ possible)), 1))
+            for each in weights
+        ]
+    return made
 
 
 class Replicas:
@@ -35,6 +50,8 @@ class Replicas:
         Calls of each block, ``(T,)``.
     rated
         The baselines' detectors of rates, by name; none by default.
+    verdicts
+        Scales that say which verdict of a score is the rarer one; by default the first baseline's.
     """
 
     def __init__(
@@ -44,9 +61,11 @@ class Replicas:
         fits: Sequence[Fit],
         sizes: IntArray,
         rated: Mapping[str, Sequence[Rate]] | None = None,
+        verdicts: Mapping[str, Scale] | None = None,
     ) -> None:
         """Prepare what all streams share."""
         self.frame, self.calls, self.fits, self.sizes, self.rated = frame, calls, fits, sizes, rated or {}
+        self.verdicts = verdicts or fits[0].scales
         self.clock = np.cumsum(sizes).astype(np.float64)
         self._block = np.repeat(np.arange(len(sizes)), sizes)
         asked = calls.topic >= 0
@@ -73,7 +92,7 @@ class Replicas:
 
     def _rate(self, name: str, drawn: IntArray) -> FloatArray:
         starts = (self.clock - self.sizes).astype(np.int64)
-        flagged, possible = raised(self.calls, name, self.fits[0].scales.get(name))
+        flagged, possible = raised(self.calls, name, self.verdicts.get(name))
         hits, n = (np.add.reduceat(each[drawn], starts, axis=1).T for each in (flagged, possible))
         return rate.courses(self.rated[name], hits, n, self.sizes.astype(np.float64))
 

@@ -72,14 +72,17 @@ class Rate:
         """
         return np.where(self.ratios < 1, self.rate, 1 - self.rate) <= self._error
 
-    def update(self, state: FloatArray, flagged: float, n: float, weight: float) -> tuple[FloatArray, float]:
-        """Evidence after one block of ``n`` calls, and its mean over ratios, natural log."""
+    def update(self, state: FloatArray, flagged: float, n: float, weight: float) -> tuple[FloatArray, FloatArray]:
+        """Evidence after one block of ``n`` calls, and its mean over ratios, natural log.
+
+        Of many streams side by side if the state is ``(streams, ratios)`` and flagged calls are ``(streams, 1)``.
+        """
         if n == 0:
-            return state, float(_mean(state))
+            return state, _mean(state)
         null, other = self._odds
         gain = flagged * np.log(other / null) + (n - flagged) * np.log((1 - other) / (1 - null))
         state = np.where(self._vain, -np.inf, np.logaddexp(state, np.log(max(weight, 1e-12))) + gain)
-        return state, float(_mean(state))
+        return state, _mean(state)
 
 
 def courses(rates: Sequence[Rate], flagged: FloatArray, n: FloatArray, weight: FloatArray) -> FloatArray:

@@ -16,6 +16,16 @@ import numpy as np
 
 from drift.detectors.memory import MEMORIES, FloatArray, IntArray, Memory, accumulate, learn, shrink, start
 
+SHARES = np.array([1.0, 0.5, 0.25, 0.125])
+"""Lengths of a bet that are weighed: the one that grows fastest if the mean is what it seems is made, or none."""
+
+OUTLIER = 0.5
+"""Calls that are added to a baseline, as far away as its farthest call and in the direction of each bet.
+
+What never occurred among N calls may yet be one call in 2 N (as with rates): without it one odd answer may win a long
+bet outright, and baselines that lack it alarm far too often.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -26,9 +36,24 @@ class Reference:
 
     def cumulant(self, theta: FloatArray) -> FloatArray:
         """K(theta) for each of ``(k, d)`` directions."""
-        exponents = self.features @ theta.T.astype(self.features.dtype)
+        return np.asarray(self.cumulants(theta)[0])
+
+    def cumulants(self, theta: FloatArray) -> FloatArray:
+        """K of each direction at all of its ``SHARES``, ``(shares, k)``."""
+        exponents = self.features @ theta.T
+        exponents *= SHARES[-1]
         np.exp(exponents, out=exponents)
-        return np.log(np.asarray(self.weights @ exponents, dtype=np.float64))
+        made = [self.weights @ exponents]
+        for _ in SHARES[1:]:
+            np.square(exponents, out=exponents)
+            made.append(self.weights @ exponents)
+        far = np.exp(np.minimum(np.outer(SHARES, np.linalg.norm(theta, axis=1)) * self._reach, 600.0))
+        n = len(self.features)
+        return np.log((np.stack(made[::-1]) * n + OUTLIER * far) / (n + OUTLIER))
+
+    @property
+    def _reach(self) -> float:
+        return float(np.sqrt(np.max((self.features * self.features).sum(axis=1), initial=0.0)))
 
 
 @dataclass(frozen=True)
@@ -89,11 +114,13 @@ class Tilt:
         """State after T blocks of sums ``(T, R, d)`` over ``n`` calls ``(T, R, P)``; evidence after each ``(T, R)``."""
         centred = sums - n[..., self.part] * self.mean
         state, bets = learn(state, centred, n, calls, self.size, self.bet, self.part)
-        gains = np.einsum("trd,trmd->trm", centred, bets)
-        for part in range(len(self.parts)):
-            mine = bets[..., self.columns(part)]
-            given = self.slack[part] * np.count_nonzero(mine, axis=-1)
-            gains -= n[..., part, None] * (self._price(mine, part) + given)
+        gains = np.zeros(bets.shape[:3])
+        for part, given in enumerate(self.slack):
+            columns = self.columns(part)
+            mine = bets[..., columns]
+            given_away = given * np.count_nonzero(mine, axis=-1)
+            length, price = self._priced(mine, part, given_away)
+            gains += length * np.einsum("trd,trmd->trm", centred[..., columns], mine) - n[..., part, None] * price
         return accumulate(state, gains, calls, weight)
 
     def bet(self, mean: FloatArray, noise: FloatArray) -> FloatArray:
@@ -105,13 +132,19 @@ class Tilt:
         share = share * np.minimum(1.0, self.cap / np.maximum(length, 1e-30))[..., self._of_block]
         return np.asarray(mean * np.repeat(share, self._widths, axis=-1))
 
-    def _price(self, bets: FloatArray, part: int) -> FloatArray:
-        price = np.zeros(bets.shape[:3])
+    def _priced(self, bets: FloatArray, part: int, given_away: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Share of each bet that is made, and what that costs a call, slack included, both ``(T, R, M)``."""
+        length, price = np.zeros(bets.shape[:3]), np.zeros(bets.shape[:3])
         for r, references in enumerate(self.reference):
-            flat = bets[:, r].reshape(-1, bets.shape[3])
+            flat, slack = bets[:, r].reshape(-1, bets.shape[3]), given_away[:, r].ravel()
+            shares, costs = np.zeros(len(flat)), np.zeros(len(flat))
             made = np.flatnonzero(flat.any(axis=1))
-            found = np.zeros(len(flat))
             for low in range(0, len(made), 256):
-                found[made[low : low + 256]] = references[part].cumulant(flat[made[low : low + 256]])
-            price[:, r] = found.reshape(-1, len(MEMORIES))
-        return price
+                here = made[low : low + 256]
+                cost = references[part].cumulants(flat[here]) + slack[here]
+                growth = np.outer(SHARES, (flat[here] ** 2).sum(axis=1)) - cost
+                best, each = growth.argmax(axis=0), np.arange(len(here))
+                worth = growth[best, each] > 0
+                shares[here], costs[here] = np.where(worth, [SHARES[best], cost[best, each]], 0.0)
+            length[:, r], price[:, r] = shares.reshape(-1, len(MEMORIES)), costs.reshape(-1, len(MEMORIES))
+        return length, price

@@ -4,14 +4,21 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from drift.budget import Budget
-from drift.calibration import Calibration, Records, calibrate, first_passage, guaranteed, promised
+from drift.budget import IMPORTANCE, Budget
+from drift.calibration import MARGIN, Calibration, Records, calibrate, first_passage, guaranteed, promised
+from drift.panel import KINDS, shares
 from drift.state import Judge, start
 from drift.verdict import judge
 from tests.drift import builders
 
 RUNS, LENGTH, SIZE = 20, 3000, 600
+
+
+def equal(names):
+    return dict.fromkeys(names, 1 / len(names))
 
 
 @cache
@@ -28,21 +35,34 @@ def only(names):
 
 
 def test_thresholds_rise_with_the_budget_measured_or_extrapolated():
-    found = [calibrated().thresholds(calls) for calls in np.geomspace(300, 1e7, 12)]
+    found = [calibrated().thresholds(calls, equal(calibrated().records)) for calls in np.geomspace(300, 1e7, 12)]
     for low, high in pairwise(found):
         assert all(low[name] < high[name] for name in low)
 
 
 @pytest.mark.parametrize("calls", [500, 5000, 10**6])
 def test_more_detectors_need_higher_thresholds(calls):
-    few, many = (only(names).thresholds(calls) for names in (("topics", "inputs"), tuple(calibrated().records)))
+    few, many = (
+        only(names).thresholds(calls, equal(names)) for names in (("topics", "inputs"), tuple(calibrated().records))
+    )
     assert all(few[name] < many[name] for name in few)
 
 
 def test_the_same_seed_gives_the_same_records_and_another_gives_others():
-    one, other = calibrated().thresholds(2000), calibrated.__wrapped__().thresholds(2000)
+    shares = equal(calibrated().records)
+    one, other = calibrated().thresholds(2000, shares), calibrated.__wrapped__().thresholds(2000, shares)
     assert one == other
-    assert calibrated(83).thresholds(2000) != one
+    assert calibrated(83).thresholds(2000, shares) != one
+
+
+def test_a_detector_of_more_importance_has_a_lower_threshold_and_the_others_higher_ones():
+    names = tuple(calibrated().records)
+    before = calibrated().thresholds(2000, equal(names))
+    after = calibrated().thresholds(
+        2000, {name: 0.5 if name == "answers" else 0.5 / (len(names) - 1) for name in names}
+    )
+    assert after["answers"] < before["answers"]
+    assert all(after[name] > before[name] for name in names if name != "answers")
 
 
 def test_progress_rises_to_one():
@@ -54,7 +74,7 @@ def test_progress_rises_to_one():
 
 
 def test_records_are_the_rising_highs_of_each_run():
-    for records in calibrated().records.values():
+    for records in (calibrated().records[name] for name in ("topics", "answers", "error")):
         assert set(records.run) == set(range(RUNS))
         for run in range(RUNS):
             mine = records.run == run
@@ -71,25 +91,40 @@ def test_first_passage_is_the_first_time_at_the_threshold():
 
 def test_thresholds_realise_their_target_on_the_runs_they_come_from():
     made, calls = calibrated(), 2000
-    found = made.thresholds(calls)
+    found = made.thresholds(calls, equal(made.records))
     first = np.min([records.first(found[name], RUNS) for name, records in made.records.items()], axis=0)
     run_length = np.minimum(first, made.length).sum() / np.isfinite(first).sum()
     assert run_length == pytest.approx(calls, rel=0.25)
 
 
-def test_a_threshold_is_never_above_the_guaranteed_one():
-    names = (*calibrated().records, "error")
+def test_where_the_runs_ask_for_more_than_the_guarantee_it_is_more_and_for_flags_never_less():
+    names = tuple(calibrated().records)
     for calls in (500, 2000, 10**6):
-        found = promised(calibrated(), names, tuple(calibrated().records), calls)
+        part = calibrated().thresholds(calls * MARGIN, equal(names))
+        found = promised(calibrated(), equal(names), calls)
         assert tuple(found) == names
-        assert all(threshold <= sure == guaranteed(calls, len(names)) for threshold, sure in found.values())
-        assert found["error"] == (guaranteed(calls, len(names)),) * 2
+        for name, (threshold, sure) in found.items():
+            assert sure == guaranteed(calls, 1 / len(names))
+            assert threshold == pytest.approx(max(part[name], sure) if name in calibrated().rated else part[name])
+
+
+def test_flags_are_calibrated_too():
+    assert {"error", "truncated", "off_topic"} <= calibrated().rated <= set(calibrated().records)
 
 
 def test_without_calibration_thresholds_are_the_guaranteed_ones():
-    assert promised(None, ("topics", "error"), ("topics",), 1000) == dict.fromkeys(
-        ("topics", "error"), (np.log(2000), np.log(2000))
-    )
+    assert promised(None, {"topics": 0.75, "error": 0.25}, 1000) == {
+        "topics": (np.log(1000 / 0.75),) * 2,
+        "error": (np.log(4000),) * 2,
+    }
+
+
+@given(st.sets(st.sampled_from(sorted(KINDS)), min_size=1), st.floats(0.1, 10))
+def test_shares_add_up_to_one_and_detectors_of_a_kind_have_equal_ones(names, weight):
+    found = shares(sorted(names), {**IMPORTANCE, "data": weight})
+    assert sum(found.values()) == pytest.approx(1)
+    for kind in {KINDS[name] for name in names}:
+        assert len({found[name] for name in names if KINDS[name] == kind}) == 1
 
 
 def test_streams_of_fresh_calls_alarm_about_as_rarely_as_promised():

@@ -44,7 +44,7 @@ def test_replicas_share_nothing_but_the_mean_of_their_slack():
     for r in range(3):
         alone = Replicas(BASELINE.frame, features, fits[r : r + 1], np.full(40, 10)).courses(drawn[r : r + 1])
         for name, course in alone.items():
-            np.testing.assert_allclose(together[name][:, r], course[:, 0], atol=0.02)
+            np.testing.assert_allclose(together[name][:, r], course[:, 0], atol=0.1)
 
 
 def test_rates_count_calls_as_often_as_they_were_drawn():

@@ -226,7 +226,7 @@ def test_a_busy_tick_without_drift_is_no_evidence():
         state, raised = judge(config(), state, tick)
         alarms += raised
     assert alarms == []
-    assert all(state.statistics[name] < config().thresholds[name][0] for name in config().baseline.panel.resampled)
+    assert all(state.statistics[name] < config().thresholds[name][0] for name in config().baseline.panel.tilts)
 
 
 def test_a_quiet_night_is_no_evidence_whatever_the_budget():
