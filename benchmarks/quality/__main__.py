@@ -135,14 +135,16 @@ def address(*parts: object) -> str:
 def code(peer: Mapping[str, Any]) -> str:
     """Address of everything a peer's courses depend on, apart from its calls."""
     here = Path(__file__).parent
-    module = {"River": "rivers", "alibi-detect": "alibi", "Evidently": "evidently"}.get(peer["name"].split()[0], "windows")
+    module = {"River": "rivers", "alibi-detect": "alibi", "Evidently": "evidently"}.get(
+        peer["name"].split()[0], "windows"
+    )
     files = (here / "peers" / f"{module}.py", here / "peers" / "base.py", here / "workloads.py", here / "matching.py")
     return address(peer, *(file.read_text(encoding="utf-8") for file in files))
 
 
 def measured(given: argparse.Namespace, task: Task, folder: Path) -> Courses:
     """Courses of a peer over a family, from disk where they were measured before."""
-    file = given.cache / f"{address(code(task.peer), folder.name)}.json"
+    file = given.cache / f"{address(code(task.peer), task.family.name)}.json"
     if not file.exists():
         partly = file.with_suffix(".part")
         ask(given.python, *most(given), "--run", task.peer["name"], str(folder), str(partly))
@@ -181,7 +183,9 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="two seeds and two streams of each, to see that it runs")
     parser.add_argument("--only", nargs="+", default=[], metavar="TEXT", help="families whose name holds one of these")
-    parser.add_argument("--detectors", nargs="+", default=[], metavar="TEXT", help="peers whose name holds one of these")
+    parser.add_argument(
+        "--detectors", nargs="+", default=[], metavar="TEXT", help="peers whose name holds one of these"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="peers at a time (default: %(default)s)")
     parser.add_argument("--python", type=Path, default=PYTHON, help="Python of the peers (default: %(default)s)")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder to keep courses in (default: %(default)s)")

@@ -21,7 +21,7 @@ from benchmarks.quality.peers.base import Data, IntArray, Peer, Watch, stepwise,
 
 REFERENCE = 1000
 WINDOW = 100
-STATISTIC_ONLY = {"ert": 150, "n_bootstraps": 450}
+STATISTIC_ONLY = {"ert": 100, "n_bootstraps": 300}
 """As few bootstraps as it takes: its own threshold is not used."""
 
 PROMISED = {"ert": 2000, "n_bootstraps": 2500}
@@ -38,7 +38,12 @@ def configured(kind: type, data: Data, baseline: IntArray, promise: dict[str, in
     np.random.seed(SEED)  # noqa: NPY002 - the library draws from the global generator
     with contextlib.redirect_stdout(io.StringIO()):
         return kind(
-            data.values(baseline[:REFERENCE]), window_size=WINDOW, backend="pytorch", verbose=False, device="cpu", **promise
+            data.values(baseline[:REFERENCE]),
+            window_size=WINDOW,
+            backend="pytorch",
+            verbose=False,
+            device="cpu",
+            **promise,
         )
 
 
@@ -70,10 +75,11 @@ def peers(name: str, kind: type) -> list[Peer]:
             f"alibi-detect {name}, window {WINDOW}",
             online(kind),
             VECTORS,
-            seeds=10,
+            seeds=5,
             calm=2,
             changed=1,
             lead=500,
+            families=("clinc150", "oasst 12b"),
             packages=packages,
         ),
         Peer(

@@ -13,10 +13,10 @@ from benchmarks.quality.matching import TICK, statistic_course
 from benchmarks.quality.peers.base import Data, IntArray, Peer, Watch, stepwise, ticks
 
 KINDS = ("lengths", "flags")
-DELTAS = 0.002 * np.geomspace(1, 5000, 24)
+DELTAS = 0.002 * np.geomspace(1, 5000, 16)
 """ADWIN's significance, default .002. It is so cautious that values beyond 1 are needed to raise an alarm at all."""
 
-LAMBDAS = 50 * np.geomspace(0.04, 10, 24)
+LAMBDAS = 50 * np.geomspace(0.04, 10, 16)
 """Page–Hinkley's threshold, default 50."""
 
 MEMORY = 500
@@ -98,8 +98,8 @@ PEERS = (
         kswin,
         KINDS,
         default=float(-np.log10(0.005)),
-        calm=3,
-        changed=2,
+        calm=2,
+        changed=1,
         lead=MEMORY,
         packages=("river",),
     ),
