@@ -4,16 +4,17 @@
     python -m benchmarks.quality --quick                  two seeds, a stream of each
     python -m benchmarks.quality --only clinc150 --detectors River KS
 
-Each detector learns from the same baselines and is given the same streams (``workloads.py``). Its threshold is the lowest
-at which streams without a change hold one alarm in 10,000 calls, each read to its first alarm; delays are calls from
-the change to the alarm, a miss counting as 8,000, streams left out in which it had alarmed before the change. Peers
-run in an environment of their own (``make bench-quality`` makes it); what was measured is kept, and measured
+Each detector learns from the same baselines and is given the same streams (``workloads.py``). Its threshold is the
+lowest at which streams without a change hold one alarm in 10,000 calls, each read to its first alarm; delays are calls
+from the change to the alarm, a miss counting as 8,000, streams left out in which it had alarmed before the change.
+Peers run in an environment of their own (``make bench-quality`` makes it); what was measured is kept, and measured
 anew where calls or code have changed.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import io
 import json
 import os
@@ -44,6 +45,7 @@ ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 CACHE = Path.home() / ".cache" / "driftline-benchmarks" / "quality"
 BEGIN, END = "<!-- benchmarks.quality: begin -->", "<!-- benchmarks.quality: end -->"
+MODULES = {"River": "rivers", "alibi-detect": "alibi", "Evidently": "evidently"}
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 
 
@@ -135,11 +137,9 @@ def address(*parts: object) -> str:
 def code(peer: Mapping[str, Any]) -> str:
     """Address of everything a peer's courses depend on, apart from its calls."""
     here = Path(__file__).parent
-    module = {"River": "rivers", "alibi-detect": "alibi", "Evidently": "evidently"}.get(
-        peer["name"].split()[0], "windows"
-    )
+    module = MODULES.get(peer["name"].split()[0], "windows")
     files = (here / "peers" / f"{module}.py", here / "peers" / "base.py", here / "workloads.py", here / "matching.py")
-    return address(peer, *(file.read_text(encoding="utf-8") for file in files))
+    return address(peer, *(ast.dump(ast.parse(file.read_text(encoding="utf-8"))) for file in files))
 
 
 def measured(given: argparse.Namespace, task: Task, folder: Path) -> Courses:

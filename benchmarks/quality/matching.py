@@ -60,7 +60,7 @@ class Alarms:
 
 @dataclass(frozen=True)
 class Delays:
-    """Calls from the change to the alarm, a miss counting as the horizon, of runs without an alarm before the change."""
+    """Calls from change to alarm, a miss counting as the horizon, of runs without an alarm before the change."""
 
     calls: FloatArray
     missed: int

@@ -112,8 +112,6 @@ def sections(families: Sequence[Family], found: Found) -> str:
     parts = [(TITLES[kind], of_kind(kind, families, found)) for kind in kinds]
     if any(one.detector.startswith(OURS) for _, one in found):
         parts.append(("Who is sooner than Driftline, and who later", beside(families, found)))
-    parts.append(
-        (f"Thresholds, at {RUN_LENGTH:,.0f} calls to a false alarm and as documented", matching(families, found))
-    )
+    parts.append((f"Thresholds: at {RUN_LENGTH:,.0f} calls to an alarm, and as documented", matching(families, found)))
     note = "Mean delay in calls ± its standard error, share missed where any, and runs in parentheses."
     return f"{note}\n\n" + "\n\n".join(f"### {title}\n\n{made}" for title, made in parts)

@@ -1,4 +1,4 @@
-"""River's detectors of change in a series. They learn from the stream itself, so the baseline is played to them first."""
+"""River's detectors of change in a series. They learn from the stream itself: the baseline is played to them first."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def centred(see: Callable[[IntArray], FloatArray], baseline: IntArray) -> Watch:
 
 
 def several(see: Callable[[IntArray], FloatArray], size: int, freedom: float) -> Watch:
-    """The most that squared means over windows exceed what no drift gives them, as normal (Wilson and Hilferty 1931)."""
+    """The most by which squared means exceed what no drift gives them, as normal (Wilson and Hilferty 1931)."""
     scale = 2 / (9 * freedom)
 
     def watch(calls: IntArray, _: float) -> Course:
