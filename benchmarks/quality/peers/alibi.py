@@ -21,7 +21,7 @@ from benchmarks.quality.peers.base import Data, IntArray, Peer, Watch, stepwise,
 
 REFERENCE = 1000
 WINDOW = 100
-STATISTIC_ONLY = {"ert": 100, "n_bootstraps": 300}
+STATISTIC_ONLY = {"ert": 100, "n_bootstraps": 450}
 """As few bootstraps as it takes: its own threshold is not used."""
 
 PROMISED = {"ert": 2000, "n_bootstraps": 2500}
