@@ -168,7 +168,7 @@ def peers(given: argparse.Namespace, families: Sequence[Family], progress: Progr
 
 
 def driftline(given: argparse.Namespace, families: Sequence[Family]) -> Iterator[tuple[str, Courses]]:
-    """Name of the family and courses of each of Driftline's detectors."""
+    """Name of the family and courses of each of Driftline's detectors, which are named ``Driftline: ...``."""
     if find_spec("benchmarks.quality.driftline") is not None:
         side = import_module("benchmarks.quality.driftline")
         for family in families:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.kinds.tables import run_length, table
-from benchmarks.quality.matching import RUN_LENGTH, Courses, Delays, blind, delays, false_alarms, threshold
+from benchmarks.quality.matching import RUN_LENGTH, Alarms, Courses, Delays, blind, delays, false_alarms, threshold
 from benchmarks.quality.workloads import CASES, Case, Family
 
 Found = Sequence[tuple[str, Courses]]
@@ -75,8 +75,8 @@ def matching(families: Sequence[Family], found: Found) -> str:
     return table(heads, rows)
 
 
-def _realised(alarms: object) -> str:
-    return run_length(alarms.count, alarms.calls) + f", {alarms.count} alarms"  # type: ignore[attr-defined]
+def _realised(alarms: Alarms) -> str:
+    return f"{run_length(alarms.count, alarms.calls)}, {alarms.count} alarms"
 
 
 def beside(families: Sequence[Family], found: Found) -> str:

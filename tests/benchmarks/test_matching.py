@@ -20,6 +20,7 @@ from benchmarks.quality.matching import (
     threshold,
 )
 
+STREAMS = 600
 NEVER = Course(np.array([]), np.array([]))
 
 
@@ -34,19 +35,19 @@ def runs(courses: list[Course]) -> list[Run]:
 
 def test_the_threshold_of_a_known_statistic_is_found():
     rng = np.random.default_rng(0)
-    calm = runs([exponential(rng) for _ in range(1500)])
-    assert threshold(calm) == pytest.approx(np.log(RUN_LENGTH / TICK), abs=0.15)
+    calm = runs([exponential(rng) for _ in range(STREAMS)])
+    assert threshold(calm) == pytest.approx(np.log(RUN_LENGTH / TICK), abs=0.2)
     assert false_alarms(calm, threshold(calm)).run_length == pytest.approx(RUN_LENGTH, rel=0.01)
 
 
 def test_a_detector_that_sees_nothing_has_the_delays_of_chance():
     rng = np.random.default_rng(1)
-    at = threshold(runs([exponential(rng) for _ in range(1500)]))
-    made = delays(runs([exponential(rng) for _ in range(1500)]), at)
+    at = threshold(runs([exponential(rng) for _ in range(STREAMS)]))
+    made = delays(runs([exponential(rng) for _ in range(STREAMS)]), at)
     late, missed = blind()
-    assert made.mean == pytest.approx(late, rel=0.06)
-    assert made.missed / len(made.calls) == pytest.approx(missed, abs=0.05)
-    assert made.discarded / 1500 == pytest.approx(1 - np.exp(-BEFORE / RUN_LENGTH), abs=0.04)
+    assert made.mean == pytest.approx(late, rel=0.1)
+    assert made.missed / len(made.calls) == pytest.approx(missed, abs=0.07)
+    assert made.discarded / STREAMS == pytest.approx(1 - np.exp(-BEFORE / RUN_LENGTH), abs=0.06)
 
 
 def test_delays_count_from_the_change_and_a_miss_as_the_horizon():

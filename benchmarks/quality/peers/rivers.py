@@ -98,6 +98,7 @@ PEERS = (
         kswin,
         KINDS,
         default=float(-np.log10(0.005)),
+        seeds=5,
         calm=2,
         changed=1,
         lead=MEMORY,
