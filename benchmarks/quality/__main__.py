@@ -107,11 +107,11 @@ def most(given: argparse.Namespace) -> list[str]:
 
 
 def tasks(given: argparse.Namespace, families: Sequence[Family]) -> list[Task]:
-    """Each peer with the families that it is given, dear ones first."""
+    """Each peer with the families that it is given."""
     known = json.loads(ask(given.python, *most(given)))
     return [
         Task(peer, family)
-        for peer in reversed(known)
+        for peer in known
         for family in families
         if family.kind in peer["kinds"] and (not peer["families"] or family.name in peer["families"])
         if not given.detectors or any(part in peer["name"] for part in given.detectors)
@@ -142,9 +142,14 @@ def code(peer: Mapping[str, Any]) -> str:
     return address(peer, *(ast.dump(ast.parse(file.read_text(encoding="utf-8"))) for file in files))
 
 
-def measured(given: argparse.Namespace, task: Task, folder: Path) -> Courses:
+def kept(given: argparse.Namespace, task: Task) -> Path:
+    """File of a peer's courses over a family."""
+    return given.cache / f"{address(code(task.peer), task.family.name)}.json"
+
+
+def measured(given: argparse.Namespace, task: Task, folder: Path | None) -> Courses:
     """Courses of a peer over a family, from disk where they were measured before."""
-    file = given.cache / f"{address(code(task.peer), task.family.name)}.json"
+    file = kept(given, task)
     if not file.exists():
         partly = file.with_suffix(".part")
         ask(given.python, *most(given), "--run", task.peer["name"], str(folder), str(partly))
@@ -154,17 +159,16 @@ def measured(given: argparse.Namespace, task: Task, folder: Path) -> Courses:
 
 def peers(given: argparse.Namespace, families: Sequence[Family], progress: Progress) -> Iterator[tuple[str, Courses]]:
     """Name of the family and courses of every peer, in the order in which they were listed."""
-    wanted = tasks(given, families)
+    wanted = [task for task in tasks(given, families) if not given.kept or kept(given, task).exists()]
     bar = progress.add_task("peers", total=len(wanted))
-    where = folders(given, wanted)
+    where = folders(given, [task for task in wanted if not kept(given, task).exists()])
     with ThreadPoolExecutor(given.jobs) as pool:
-        running = {pool.submit(measured, given, task, where[task.family.name]): task for task in wanted}
+        running = {pool.submit(measured, given, task, where.get(task.family.name)): task for task in wanted}
         for done in as_completed(running):
-            done.result()
             progress.update(bar, advance=1, description=running[done].peer["name"])
-    found = {(task.peer["name"], task.family.name): done.result() for done, task in running.items()}
-    for task in reversed(wanted):
-        yield task.family.name, found[task.peer["name"], task.family.name]
+            done.result()
+    for done, task in running.items():
+        yield task.family.name, done.result()
 
 
 def driftline(given: argparse.Namespace, families: Sequence[Family]) -> Iterator[tuple[str, Courses]]:
@@ -189,6 +193,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="peers at a time (default: %(default)s)")
     parser.add_argument("--python", type=Path, default=PYTHON, help="Python of the peers (default: %(default)s)")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder to keep courses in (default: %(default)s)")
+    parser.add_argument("--kept", action="store_true", help="only what was measured before; measures no peer")
     parser.add_argument("--page", type=Path, help="write the tables into this page, between its marks")
     given = parser.parse_args()
     given.cache.mkdir(parents=True, exist_ok=True)
