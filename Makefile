@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test test-embedders check bench bench-kinds clean
+.PHONY: help install demo test test-embedders check bench bench-kinds bench-quality bench-cost clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 12
@@ -51,5 +51,17 @@ bench-kinds: $(VENV)/developing ## which kind of drift is named on real calls, p
 	$(BIN)/python -m benchmarks.prompt_chain
 	$(BIN)/python -m benchmarks.pairs
 
+$(VENV)-peers/installed: pyproject.toml benchmarks/quality/constraints.txt
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/pip install --quiet --disable-pip-version-check pip==26.3
+	$(VENV)-peers/bin/pip install --quiet --disable-pip-version-check --constraint benchmarks/quality/constraints.txt --group peers
+	@touch $@
+
+bench-quality: $(VENV)/developing $(VENV)-peers/installed ## how soon Driftline and other detectors find a change: an hour
+	$(BIN)/python -m benchmarks.quality --page docs/benchmarks.md
+
+bench-cost: $(VENV)/developing $(VENV)-peers/installed ## what a call and a check cost, beside others: minutes
+	$(BIN)/python -m benchmarks.cost --page docs/benchmarks.md
+
 clean: ## remove what was installed and cached
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(VENV)-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -197,9 +197,9 @@ def sections(results: Results) -> str:
     return "\n\n".join(f"### {title}\n\n{made(results)}" for title, made in parts)
 
 
-def write(page: Path, measured: str) -> None:
+def write(page: Path, measured: str, begin: str = BEGIN, end: str = END) -> None:
     """Put the measured part into a page, between its marks."""
     text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n\n{measured}\n\n{END}{after}", encoding="utf-8")
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}\n\n{measured}\n\n{end}{after}", encoding="utf-8")
