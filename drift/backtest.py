@@ -1,8 +1,8 @@
 """What would be noticed of a drift, and after how many calls: streams into which it is put, judged by the hundred.
 
 A stream begins without drift; what passes its threshold there is a false alarm. Evidence passes thresholds here as it
-does when judging; that an alarm wants an effect above tolerance too is asked of the effect that the drift has when chance
-has no part in it, and that `model` and lengths may be held back for up to 256 calls is left out.
+does when judging. That an alarm wants an effect above tolerance too is asked of the effect that the drift has when
+chance has no part in it; that `model` and lengths may be held back for up to 256 calls is left out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import scipy.stats
 
 from drift.baseline import Baseline
 from drift.block import Layout
-from drift.call import Rows
 from drift.detectors.memory import FloatArray
 from drift.effects import Effect
 from drift.fit import Features

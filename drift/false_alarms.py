@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy.stats
@@ -102,7 +102,7 @@ class RunLengths:
         """
         seen = np.isfinite(self.family)
         runs = scipy.stats.CensoredData(self.family[seen], right=self.length[~seen])
-        found = scipy.stats.ecdf(runs).sf
+        found: Any = scipy.stats.ecdf(runs).sf
         with np.errstate(divide="ignore", invalid="ignore"):
             band = found.confidence_interval(method="log-log")
         return found.quantiles, found.probabilities, band.low.probabilities, band.high.probabilities

@@ -73,7 +73,14 @@ def more_of(rows: Rows, topic: IntArray, chosen: int, more: float) -> Injection:
 
 
 def calls_of(rows: Rows, others: Rows, share: float) -> Injection:
-    """A share of the calls is drawn from elsewhere."""
+    """A share of the calls is drawn from elsewhere.
+
+    Raises
+    ------
+    SettingsError
+        It is more than all of them.
+    """
+    _check(share)
     n = len(rows)
     both = np.concatenate([rows, others])
     return Injection(both, n, share, lambda drawn, rng: rng.integers(n, len(both), drawn.shape))
@@ -86,12 +93,17 @@ def answers_of(rows: Rows, topic: IntArray, others: Rows, other_topic: IntArray,
     ------
     EmptySampleError
         No question from elsewhere is of a topic that the calls are of.
+    SettingsError
+        The share is more than all of them.
     """
+    _check(share)
     order = np.argsort(other_topic, kind="stable")
     ordered = other_topic[order]
     first, last = (np.searchsorted(ordered, topic, side=side) for side in ("left", "right"))
     if not ((last > first) & (topic >= 0)).any():
-        raise EmptySampleError("--from: none of its questions is of a topic of these calls: give answers to like questions")
+        raise EmptySampleError(
+            "--from: none of its questions is of a topic of these calls: give answers to like questions"
+        )
 
     def replace(drawn: IntArray, rng: np.random.Generator) -> IntArray:
         low, count = first[drawn], (last - first)[drawn]
@@ -100,6 +112,11 @@ def answers_of(rows: Rows, topic: IntArray, others: Rows, other_topic: IntArray,
         return np.where(there, len(rows) + order[np.where(there, pick, 0)], drawn)
 
     return Injection(np.concatenate([rows, others]), len(rows), share, replace)
+
+
+def _check(share: float) -> None:
+    if share > 1:
+        raise SettingsError(f"--size {share:.0%} is more than all calls: ask for 100 % at most")
 
 
 def stretched(rows: Rows, series: Sequence[str], factor: float, rng: np.random.Generator) -> Injection:

@@ -57,7 +57,7 @@ def block_sizes(baseline: Baseline, count: int, rng: np.random.Generator) -> Int
 
     As in calibration those of more than ``LARGEST`` calls are cut: more looks, not fewer.
     """
-    return rng.choice(_own_blocks(baseline), count).astype(np.int64)
+    return rng.choice(_own_blocks(baseline), count)
 
 
 def stream_blocks(baseline: Baseline, length: int, rng: np.random.Generator) -> IntArray:
@@ -67,11 +67,11 @@ def stream_blocks(baseline: Baseline, length: int, rng: np.random.Generator) -> 
 
 
 def _own_blocks(baseline: Baseline) -> IntArray:
-    return np.minimum(baseline.blocks if len(baseline.blocks) else np.array([10]), LARGEST)
+    given = baseline.blocks if len(baseline.blocks) else np.array([10], np.int64)
+    return np.minimum(given, LARGEST).astype(np.int64)
 
 
 def first_alarm(course: FloatArray, threshold: float, clock: FloatArray) -> FloatArray:
     """Calls until each run's evidence ``(T, R)`` first reached the threshold, infinite where it never did, ``(R,)``."""
     over = course >= threshold
     return np.where(over.any(axis=0), clock[over.argmax(axis=0)], np.inf)
-

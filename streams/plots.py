@@ -82,7 +82,9 @@ def _survival(axes: Axes, runs: RunLengths, promise: float) -> None:
     end = float(runs.length.max())
     calls, share, low, high = runs.survival()
     calls, share = np.concatenate([[0.0], calls, [end]]), np.concatenate([[1.0], share, share[-1:]])
-    band = [np.concatenate([[1.0], np.nan_to_num(edge, nan=1.0), np.nan_to_num(edge[-1:], nan=1.0)]) for edge in (low, high)]
+    band = [
+        np.concatenate([[1.0], np.nan_to_num(edge, nan=1.0), np.nan_to_num(edge[-1:], nan=1.0)]) for edge in (low, high)
+    ]
     axes.fill_between(calls, *band, step="post", color=_BLUE, alpha=0.15, lw=0, label="95 % band")
     axes.step(calls, share, where="post", color=_BLUE, label=f"{len(runs.length)} runs without drift")
     at = np.linspace(0, end, 200)
@@ -133,16 +135,17 @@ def delays(path: str, title: str, unit: str, horizon: int, family: Course, detec
     """Share of streams in which a drift was noticed, and after how many calls, over its size."""
     with _page(2, 4.2) as (figure, (left, right)):
         figure.suptitle(title)
-        low, high = zip(*family.interval, strict=True)
-        left.fill_between(family.size, low, high, color=_BLUE, alpha=0.15, lw=0, label="95 % interval")
         for one in detectors:
             left.plot(one.size, one.share, "--", lw=1, marker=".", label=one.name)
             right.plot(one.size, _finite(one.median), "--", lw=1, marker=".", label=one.name)
-        left.plot(family.size, family.share, "-o", color=_BLUE, label=family.name)
+        _whisker(left, family.size, family.share, *zip(*family.interval, strict=True), label=f"{family.name}, 95 %")
         left.set(xlabel=unit, ylabel=f"share of streams that noticed within {horizon:,} calls", ylim=(-0.02, 1.02))
-        edges = [np.minimum(edge, horizon) for edge in (family.early, family.late)]
-        right.fill_between(family.size, *edges, color=_BLUE, alpha=0.15, lw=0, label="8 of 10 streams")
-        right.plot(family.size, _finite(family.median), "-o", color=_BLUE, label=f"{family.name}, median")
+        late = np.minimum(family.late, horizon)
+        _whisker(
+            right, family.size, _finite(family.median), family.early, late, label=f"{family.name}, 8 of 10 streams"
+        )
+        never = [size for size, median in zip(family.size, family.median, strict=True) if not np.isfinite(median)]
+        right.plot(never, [horizon] * len(never), "^", mfc="white", color=_BLUE, label="most streams did not notice")
         right.axhline(horizon, color=_RED, ls=":", lw=1)
         right.set(xlabel=unit, ylabel="calls until it was noticed", yscale="log")
         right.yaxis.set_major_formatter("{x:,.0f}")
@@ -152,6 +155,13 @@ def delays(path: str, title: str, unit: str, horizon: int, family: Course, detec
             axes.minorticks_off()
             axes.legend(frameon=False, fontsize=8)
         return _bytes(figure, path)
+
+
+def _whisker(axes: Axes, at: Any, value: Any, low: Any, high: Any, *, label: str) -> None:
+    value, low, high = (np.asarray(one, np.float64) for one in (value, low, high))
+    with np.errstate(invalid="ignore"):
+        away = np.nan_to_num(np.stack([value - low, high - value]), nan=0.0, posinf=0.0, neginf=0.0)
+    axes.errorbar(at, value, np.maximum(away, 0.0), fmt="-o", color=_BLUE, capsize=3, label=label)
 
 
 def _finite(values: Sequence[float]) -> list[float]:

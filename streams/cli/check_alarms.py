@@ -41,7 +41,7 @@ from streams.wording import figure, percent
 TOGETHER = "together"
 NOTES = (
     "a detector may go beyond its own share: what is promised is their sum",
-    "prompt_chain, which has a share too, is not tried: it looks at prompt versions, of which resampled calls have no new",
+    "prompt_chain, which has a share too, is not tried: resampled calls have no new prompt version",
 )
 
 ANSWERS = {
@@ -129,9 +129,7 @@ def _promised(baseline: Baseline, budget: Budget, promise: float) -> Iterator[st
     yield f"promised: at most one false alarm of all detectors together every {budget}{in_calls}"
 
 
-def _seen(
-    out: Console, path: str, segment: str, baseline: Baseline, reading: Reading, settings: Settings
-) -> HeldBack:
+def _seen(out: Console, path: str, segment: str, baseline: Baseline, reading: Reading, settings: Settings) -> HeldBack:
     """The held-back calls of the segment, before any long work."""
     records = chosen(grouped(read(path, reading, out), None, None), (segment,), path)[segment]
     meter = open_meter(settings)
@@ -174,9 +172,7 @@ def _checked(of: str, baseline: Baseline, budget: Budget, lengths: RunLengths) -
     return Checked(of, lengths.tally(budget.calls(baseline.calls_a_day)), alone, lengths)
 
 
-def _judged(
-    out: Console, baseline: Baseline, held: HeldBack, settings: Settings, runs: int, seed: int
-) -> Checked:
+def _judged(out: Console, baseline: Baseline, held: HeldBack, settings: Settings, runs: int, seed: int) -> Checked:
     """Alarms that the judge raises on the held-back calls, told with what other orders of them would have raised."""
     judge = Judge(baseline, settings.budget, settings.all_tolerances, settings.clear_after)
     raised, calls = held.judged(judge), float(len(held.rows))
