@@ -7,6 +7,7 @@ an alarm count for what they show. Evidence alone decides: the tolerance and wha
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -103,7 +104,8 @@ class RunLengths:
         seen = np.isfinite(self.family)
         runs = scipy.stats.CensoredData(self.family[seen], right=self.length[~seen])
         found: Any = scipy.stats.ecdf(runs).sf
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
             band = found.confidence_interval(method="log-log")
         return found.quantiles, found.probabilities, band.low.probabilities, band.high.probabilities
 
