@@ -23,6 +23,9 @@ from drift.parts import IntArray
 from drift.replicas import Replicas
 from drift.resampled import block_sizes, first_alarm, replicas, unchanged, weights
 
+ENOUGH = 0.999
+"""Of its tolerance, from which on an effect counts as reaching it."""
+
 _TOGETHER = 20
 _SALT = 0xBB
 
@@ -109,7 +112,7 @@ class Outcome:
     @property
     def affected(self) -> tuple[str, ...]:
         """Detectors to which the drift is large enough to matter, the most affected first."""
-        named = [name for name in self.first if self._weight(name) >= 1]
+        named = [name for name in self.first if self._weight(name) >= ENOUGH]
         return tuple(sorted(named, key=lambda name: -self._weight(name)))
 
     @property

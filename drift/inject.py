@@ -17,7 +17,7 @@ from drift.errors import EmptySampleError, SettingsError
 from drift.pane import Pane
 from drift.parts import IntArray
 
-MANY = 1e6
+MANY = 1e9
 """Calls of which an expected effect is told: so many that chance has no part in it."""
 
 ANSWER_LENGTH = ("output_chars", "output_tokens")

@@ -119,7 +119,7 @@ def _stretched(series: tuple[str, ...], way: int) -> Callable[[Material, float],
 def _flagged(flag: str, help: str, said: str) -> Kind:
     return Kind(
         help,
-        f"{said}, {{before}} → {{after}} of calls,",
+        f"{said} growing from {{before}} to {{after}} of all",
         POINTS,
         lambda material, size: flagged(material.rows, flag, size),
         lambda material: float((material.rows["flags"][:, FLAGS.index(flag)] > 0).mean()),
@@ -157,6 +157,6 @@ KINDS: Mapping[str, Kind] = {
     "shorter": Kind("all answers shorter by SIZE", "answers shorter by {size}", SHARES, _stretched(ANSWER_LENGTH, -1)),
     "slower": Kind("all answers slower by SIZE", "answers slower by {size}", SHARES, _stretched(TIMES, 1)),
     "error": _flagged("error", "more failing calls", "failing calls"),
-    "truncated": _flagged("truncated", "more answers marked as cut off", "answers cut off"),
+    "truncated": _flagged("truncated", "more answers marked as cut off", "answers that are cut off"),
     "empty-output": _flagged("empty_output", "more empty answers", "empty answers"),
 }

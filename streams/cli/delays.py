@@ -51,7 +51,7 @@ class Found:
     def sentence(self) -> str:
         """What an operator wants to know."""
         outcome, noticed = self.outcome, self.together
-        slowly = f", growing over {self.plan.gradual:,} calls," if self.plan.gradual else ""
+        slowly = f", gradually over {self.plan.gradual:,} calls," if self.plan.gradual else ""
         what = self.what[0].upper() + self.what[1:] + slowly
         if not outcome.affected:
             return f"{what.rstrip(',')}: below your tolerance, no alert however long it lasts ({self._largest()})."

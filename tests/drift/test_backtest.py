@@ -9,7 +9,7 @@ from drift.backtest import Noticed, Outcome, Plan, backtest
 from drift.budget import Budget
 from drift.effects import Effect
 from drift.fit import Features
-from drift.inject import drifting, stretched
+from drift.inject import drifting, flagged, stretched
 from drift.pane import Pane
 from drift.state import TOLERANCES, Judge, start
 from tests.drift import builders
@@ -99,6 +99,12 @@ def test_drift_below_tolerance_affects_no_detector_however_strong_the_evidence()
     assert found.affected == ()
     assert found.strongest == "output_length"
     assert np.isfinite(found.first["output_length"]).all()
+
+
+def test_drift_of_exactly_the_tolerance_matters():
+    rows = builders.calls(2000, 74, errors=0.0)
+    found = backtest(BASELINE, flagged(rows, "error", 0.01), replace(PLAN, streams=2), THRESHOLDS, TOLERANCES)
+    assert found.affected == ("error",)
 
 
 def test_blocks_end_where_the_drift_begins_and_with_the_stream():

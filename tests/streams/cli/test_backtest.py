@@ -92,7 +92,7 @@ def test_a_topic_is_found_by_its_words_and_grows_gradually(driftline, normal, la
     assert ran.status == 0
     found = together(ran)[0.4]
     assert f"“{label}” growing from" in found["sentence"].replace("Topic", "topic")
-    assert found["gradual_calls"] == 50 and "growing over 50 calls" in found["sentence"]
+    assert found["gradual_calls"] == 50 and "gradually over 50 calls" in found["sentence"]
 
 
 def test_a_picture_is_drawn_where_it_was_asked_for(driftline, normal, later, tmp_path):
