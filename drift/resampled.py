@@ -60,6 +60,11 @@ def block_sizes(baseline: Baseline, count: int, rng: np.random.Generator) -> Int
     return rng.choice(_own_blocks(baseline), count)
 
 
+def longest_stream(baseline: Baseline) -> int:
+    """Calls that ``MOST_BLOCKS`` like the baseline's own hold."""
+    return int(MOST_BLOCKS * _own_blocks(baseline).mean())
+
+
 def stream_blocks(baseline: Baseline, length: int, rng: np.random.Generator) -> IntArray:
     """Calls of the blocks of a stream of about ``length`` calls, fewer where ``MOST_BLOCKS`` do not hold so many."""
     count = int(np.clip(round(length / _own_blocks(baseline).mean()), 1, MOST_BLOCKS))

@@ -145,7 +145,8 @@ def delays(path: str, title: str, unit: str, horizon: int, family: Course, detec
             right, family.size, _finite(family.median), family.early, late, label=f"{family.name}, 8 of 10 streams"
         )
         never = [size for size, median in zip(family.size, family.median, strict=True) if not np.isfinite(median)]
-        right.plot(never, [horizon] * len(never), "^", mfc="white", color=_BLUE, label="most streams did not notice")
+        if never:
+            right.plot(never, [horizon] * len(never), "^", mfc="white", color=_BLUE, label="most streams do not notice")
         right.axhline(horizon, color=_RED, ls=":", lw=1)
         right.set(xlabel=unit, ylabel="calls until it was noticed", yscale="log")
         right.yaxis.set_major_formatter("{x:,.0f}")

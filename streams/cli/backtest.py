@@ -192,7 +192,7 @@ def _setup(
     baseline, rest = (stored, records) if stored else _built(out, records, first, force, meter, settings)
     days = (records[-1].event_time - records[0].event_time) / 86_400_000
     rows = _rows(out, meter, baseline, rest, settings) if rest else baseline.pane.sample.rows[:0]
-    rows = rows[~np.isin(rows["call"], baseline.pane.sample.rows["call"])]
+    rows = _unlike(baseline, rows)
     own = len(rows) < plan.length
     say(
         out,
@@ -203,6 +203,13 @@ def _setup(
         say(out, f"{said}the baseline's own calls, and it is redrawn and fitted anew for each", style="yellow")
         rows = baseline.pane.sample.rows
     return Setup(baseline, rows, own, len(records) / max(days, 1e-6))
+
+
+def _unlike(baseline: Baseline, rows: Rows) -> Rows:
+    """Calls that are not the baseline's own: where some are, none of its time is taken, for it names but a sample."""
+    if not np.isin(rows["key"], baseline.pane.sample.rows["key"]).any():
+        return rows
+    return rows[(rows["at"] < baseline.pane.tick) | (rows["at"] >= baseline.pane.end)]
 
 
 def _segment(out: Console, source: str, segment: str | None, reading: Reading) -> list[Record]:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from drift.baseline import Baseline
 from drift.budget import Budget
+from drift.call import SCORES
 from drift.errors import BaselineRefusedError
 from drift.false_alarms import (
     TELLING,
@@ -28,6 +29,7 @@ from drift.false_alarms import (
     run_length,
 )
 from drift.fit import Features
+from drift.resampled import longest_stream
 from drift.state import Judge
 from streams import plots
 from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options, say, settings_options
@@ -149,7 +151,7 @@ def _resampled(
     out: Console, baseline: Baseline, budget: Budget, promise: float, runs: int, seed: int
 ) -> Iterator[Checked]:
     """The check by resampling; where a promise is too large for it, also at a budget that it can tell of."""
-    length = run_length(promise, runs)
+    length = min(run_length(promise, runs), longest_stream(baseline))
     budgets = [budget]
     if runs * length < TELLING * promise:
         budgets.append(Budget(float(f"{runs * length / WANTED:.2g}"), "calls"))
@@ -168,8 +170,13 @@ def _resampled(
 
 def _checked(of: str, baseline: Baseline, budget: Budget, lengths: RunLengths) -> Checked:
     shares = own_alarm_every(baseline.thresholds(budget))
-    alone = {name: lengths.tally(shares[name], name) for name in baseline.panel.names}
+    alone = {_named(baseline, name): lengths.tally(shares[name], name) for name in baseline.panel.names}
     return Checked(of, lengths.tally(budget.calls(baseline.calls_a_day)), alone, lengths)
+
+
+def _named(baseline: Baseline, detector: str) -> str:
+    """A detector as alerts name it: a score has its own name."""
+    return baseline.title(detector) if detector in SCORES else detector
 
 
 def _judged(out: Console, baseline: Baseline, held: HeldBack, settings: Settings, runs: int, seed: int) -> Checked:
@@ -178,7 +185,7 @@ def _judged(out: Console, baseline: Baseline, held: HeldBack, settings: Settings
     raised, calls = held.judged(judge), float(len(held.rows))
     shares = own_alarm_every(judge.thresholds)
     alone = {
-        name: Tally(sum(one.detector in (name, baseline.title(name)) for one in raised), calls, share)
+        _named(baseline, name): Tally(sum(one.detector == _named(baseline, name) for one in raised), calls, share)
         for name, share in shares.items()
     }
     promise = settings.budget.calls(baseline.calls_a_day)

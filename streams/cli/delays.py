@@ -15,6 +15,7 @@ from rich.text import Text
 from drift.backtest import Noticed, Outcome, Plan
 from drift.baseline import Baseline
 from drift.budget import Budget
+from drift.call import SCORES
 from drift.effects import Effect
 from streams import plots
 from streams.cli.common import say
@@ -180,7 +181,8 @@ def records(kind: str, found: Sequence[Found]) -> Iterator[dict[str, Any]]:
             effect = one.outcome.effects.get(name)
             size = {} if effect is None else {"effect": round(effect.size, 4), "measure": effect.measure}
             matters = {"tolerance": one.outcome.tolerances[name], "matters": name in one.outcome.affected}
-            yield about | {"detector": name} | size | matters | _figures(one, one.outcome.noticed(name))
+            named = one.baseline.title(name) if name in SCORES else name  # as alerts name it
+            yield about | {"detector": named} | size | matters | _figures(one, one.outcome.noticed(name))
 
 
 def _figures(one: Found, noticed: Noticed) -> dict[str, Any]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from drift.fit import rates
-from drift.resampled import block_sizes, first_alarm, replicas, stream_blocks, unchanged, weights
+from drift.resampled import block_sizes, first_alarm, longest_stream, replicas, stream_blocks, unchanged, weights
 from tests.drift import builders
 
 BASELINE = builders.baseline()
@@ -30,6 +30,7 @@ def test_a_stream_has_blocks_like_the_baselines_own_and_about_its_length():
     made = stream_blocks(BASELINE, 3000, rng())
     assert set(made) <= set(BASELINE.blocks) and made.sum() == pytest.approx(3000, rel=0.1)
     assert len(block_sizes(BASELINE, 7, rng())) == 7
+    assert stream_blocks(BASELINE, 10**9, rng()).sum() == pytest.approx(longest_stream(BASELINE), rel=0.1)
 
 
 def test_the_first_alarm_is_the_first_time_at_the_threshold():

@@ -59,6 +59,14 @@ def test_a_small_file_is_told_and_streams_are_drawn_of_the_baselines_own_calls(d
     assert together(ran)[0.3]["noticed"] >= 8
 
 
+def test_the_baselines_own_calls_are_no_others(driftline, normal, write):
+    path = write(traffic.lines(traffic.calls(0, 1700)))
+    ran = driftline("backtest", path, "--inject", "slower", "--size", "50%", "--baseline", normal, *SMALL)
+    assert ran.status == 0
+    tick = 10_000 // traffic.STEP_MS + 1  # the baseline's last tick is not told apart
+    assert any(f" {count} others in " in ran.err for count in range(700 - tick, 701))
+
+
 def test_another_model_and_a_new_topic_come_from_another_file(driftline, normal, later, wordy):
     model = driftline(
         "backtest", later, "--inject", "model", "--from", wordy, "--size", "1", "--baseline", normal, *SMALL
