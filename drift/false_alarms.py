@@ -30,6 +30,9 @@ TELLING = 6.0
 SHORTEST, LONGEST = 10_000, 40_000
 """Calls of a run: long enough to meet what a finite baseline gets wrong, short enough to be waited for."""
 
+AFFORDABLE = 4_000_000
+"""Calls of all orders of held-back calls together: as many as by resampling."""
+
 NEIGHBOURS = 100
 """Consecutive calls that stay together where held-back calls are put in another order."""
 
@@ -113,6 +116,11 @@ class RunLengths:
 def run_length(promise: float, runs: int) -> int:
     """Calls of each of so many runs that ``WANTED`` alarms are to be expected of, as far as is affordable."""
     return int(np.clip(WANTED * promise / runs, SHORTEST, LONGEST))
+
+
+def orders(calls: int, runs: int) -> int:
+    """Orders of so many held-back calls that are affordable, ten at least and no more than ``runs``."""
+    return min(max(AFFORDABLE // max(calls, 1), 10), runs)
 
 
 def own_alarm_every(thresholds: Mapping[str, tuple[float, float]]) -> dict[str, float]:

@@ -25,7 +25,7 @@ FORMATS = (".png", ".svg", ".pdf")
 
 _BLUE, _RED, _GREY = "#1f5fa8", "#c0392b", "#8a8a8a"
 _SMALL: dict[str, Any] = {"color": _GREY, "fontsize": 7}
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -82,10 +82,8 @@ def _survival(axes: Axes, runs: RunLengths, promise: float) -> None:
     end = float(runs.length.max())
     calls, share, low, high = runs.survival()
     calls, share = np.concatenate([[0.0], calls, [end]]), np.concatenate([[1.0], share, share[-1:]])
-    band = [
-        np.concatenate([[1.0], np.nan_to_num(edge, nan=1.0), np.nan_to_num(edge[-1:], nan=1.0)]) for edge in (low, high)
-    ]
-    axes.fill_between(calls, *band, step="post", color=_BLUE, alpha=0.15, lw=0, label="95 % band")
+    low, high = (np.concatenate([[1.0], np.nan_to_num(np.append(edge, edge[-1]), nan=1.0)]) for edge in (low, high))
+    axes.fill_between(calls, low, high, step="post", color=_BLUE, alpha=0.15, lw=0, label="95 % band")
     axes.step(calls, share, where="post", color=_BLUE, label=f"{len(runs.length)} runs without drift")
     at = np.linspace(0, end, 200)
     axes.plot(at, np.exp(-at / promise), "--", color=_RED, label=f"promised: one alarm every {promise:,.0f} calls")

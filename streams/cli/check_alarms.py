@@ -23,6 +23,7 @@ from drift.false_alarms import (
     WANTED,
     RunLengths,
     Tally,
+    orders,
     own_alarm_every,
     reordered,
     resampled,
@@ -195,7 +196,7 @@ def _judged(out: Console, baseline: Baseline, held: HeldBack, settings: Settings
             Features.of(baseline.frame, held.rows),
             held.blocks,
             _thresholds(baseline, settings.budget),
-            runs=runs,
+            runs=orders(len(held.rows), runs),
             seed=seed,
             progress=lambda done: step("judging held-back calls in other orders", done),
         )

@@ -7,7 +7,7 @@ import scipy.stats
 
 from drift.budget import Budget
 from drift.calibration import calibrate
-from drift.false_alarms import RunLengths, Tally, own_alarm_every, reordered, resampled, run_length
+from drift.false_alarms import RunLengths, Tally, orders, own_alarm_every, reordered, resampled, run_length
 from drift.fit import Features
 from tests.drift import builders
 
@@ -109,18 +109,22 @@ def test_runs_are_as_long_as_it_takes_within_reason():
     assert run_length(100, 100) < run_length(100_000, 100) < run_length(10**8, 100)
 
 
-def orders(rows, runs=20):
+def test_fewer_orders_of_many_calls_are_tried_but_never_few():
+    assert [orders(calls, 100) for calls in (1000, 80_000, 10**7)] == [100, 50, 10]
+
+
+def in_other_orders(rows, runs=20):
     calls = Features.of(BASELINE.frame, rows)
     return reordered(BASELINE, calls, np.full(len(rows) // 10, 10), thresholds(20_000), runs=runs)
 
 
 def test_held_back_calls_like_the_baseline_rarely_alarm_in_any_order():
-    alarmed = np.isfinite(orders(builders.calls(1000, 5)).family)
+    alarmed = np.isfinite(in_other_orders(builders.calls(1000, 5)).family)
     assert alarmed.mean() <= 0.3
 
 
 def test_held_back_calls_that_drifted_alarm_in_nearly_every_order():
-    alarmed = np.isfinite(orders(builders.calls(1000, 5, longer=1.6)).family)
+    alarmed = np.isfinite(in_other_orders(builders.calls(1000, 5, longer=1.6)).family)
     assert alarmed.mean() >= 0.9
 
 
