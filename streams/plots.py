@@ -131,6 +131,8 @@ class Course:
 
 def delays(path: str, title: str, unit: str, horizon: int, family: Course, detectors: Sequence[Course]) -> bytes:
     """Share of streams in which a drift was noticed, and after how many calls, over its size."""
+    from matplotlib.ticker import LogLocator
+
     with _page(2, 4.2) as (figure, (left, right)):
         figure.suptitle(title)
         for one in detectors:
@@ -147,6 +149,7 @@ def delays(path: str, title: str, unit: str, horizon: int, family: Course, detec
             right.plot(never, [horizon] * len(never), "^", mfc="white", color=_BLUE, label="most streams do not notice")
         right.axhline(horizon, color=_RED, ls=":", lw=1)
         right.set(xlabel=unit, ylabel="calls until it was noticed", yscale="log")
+        right.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         right.yaxis.set_major_formatter("{x:,.0f}")
         for axes in (left, right):
             axes.set_xscale("log")

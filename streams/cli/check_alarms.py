@@ -47,6 +47,8 @@ NOTES = (
     "prompt_chain, which has a share too, is not tried: resampled calls have no new prompt version",
 )
 
+REMEDY = "build the baseline of more calls: detectors alarm on what a small one gets wrong of its own traffic"
+
 ANSWERS = {
     "kept": Text("kept", "green"),
     "broken": Text("broken", "bold red"),
@@ -114,6 +116,8 @@ def check_alarms(
     found = list(_resampled(out, baseline, settings.budget, promise, runs, seed))
     for one in found:
         _tell(out, one)
+    if found[0].together.answer == "broken":
+        say(out, REMEDY, style="yellow")
     say(out, *NOTES, style="dim")
     if held is not None:
         found.append(_judged(out, baseline, held, settings, runs, seed))

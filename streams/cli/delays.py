@@ -208,7 +208,7 @@ def _finite(value: float) -> float | None:
 def drawn(path: str, kind: str, found: Sequence[Found]) -> bytes:
     """A picture of what was noticed, and when, over size."""
     plan, baseline = found[0].plan, found[0].baseline
-    slowly = f", over {plan.gradual:,} calls" if plan.gradual else ""
+    slowly = f", gradually over {plan.gradual:,} calls" if plan.gradual else ""
     names = dict.fromkeys(name for one in found for name in one.outcome.affected)
     each = [
         _course(
@@ -217,7 +217,7 @@ def drawn(path: str, kind: str, found: Sequence[Found]) -> bytes:
         for name in names
     ]
     together = _course("any detector", [(one, one.together) for one in found])
-    title = f"{baseline.segment}: what would be noticed of {kind}{slowly}"
+    title = f"Drift put into {baseline.segment}: {kind.replace('-', ' ')}{slowly}"
     return plots.delays(path, title, "size, %", plan.horizon, together, each if len(each) > 1 else [])
 
 
