@@ -86,6 +86,15 @@ def percent(share: float) -> str:
     return f"{share * 100:.2g} %" if abs(share) < 0.1 else f"{share * 100:.0f} %"
 
 
+def lasting(days: float) -> str:
+    """How long something lasts, such as ``9 hours`` or ``3 days``."""
+    for unit, length in (("day", 1.0), ("hour", 1 / 24), ("minute", 1 / 1440)):
+        if (number := days / length) >= 1.95 or unit == "minute":
+            many = max(round(number), 1)
+            return f"{many:,} {unit}{'s' * (many != 1)}"
+    raise AssertionError
+
+
 def what_drifted(segment: str, detector: str, found: Effect) -> str:
     """The clause that names the change and its size."""
     if detector in FLAG:

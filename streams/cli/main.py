@@ -18,7 +18,7 @@ from streams.cli.common import console, say
 class _Lazy(click.Group):
     """Imports a command when it is asked for, so that --help answers at once."""
 
-    COMMANDS = ("demo", "watch", "baseline", "compare", "prompts", "lens")
+    COMMANDS = ("demo", "watch", "baseline", "check-alarms", "backtest", "compare", "prompts", "lens")
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.COMMANDS)
@@ -26,8 +26,9 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.COMMANDS:
             return None
-        module = __import__(f"streams.cli.{cmd_name}", fromlist=[cmd_name])
-        command = getattr(module, cmd_name)
+        name = cmd_name.replace("-", "_")
+        module = __import__(f"streams.cli.{name}", fromlist=[name])
+        command = getattr(module, name)
         assert isinstance(command, click.Command)
         return command
 

@@ -8,6 +8,7 @@ from drift.effects import Effect
 from drift.explain import ChangePoint
 from streams.wording import (
     figure,
+    lasting,
     moment,
     since_when,
     span,
@@ -101,3 +102,18 @@ def test_a_silent_change_says_which_model_was_asked_for_all_along():
     assert what_preceded(None, vague=False, asked_for="atlas") == (
         "no marker moved at that time: atlas was asked for all along"
     )
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (0.375, "9 hours"),
+        (1.5, "36 hours"),
+        (3.2, "3 days"),
+        (0.05, "72 minutes"),
+        (1e-5, "1 minute"),
+        (2000, "2,000 days"),
+    ],
+)
+def test_how_long_something_lasts_is_said_in_a_unit_of_which_there_are_a_few(days, said):
+    assert lasting(days) == said
