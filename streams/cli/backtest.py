@@ -12,9 +12,10 @@ from rich.console import Console
 
 from drift.backtest import Plan
 from drift.backtest import backtest as tried
-from drift.baseline import LEAST, Baseline
+from drift.baseline import Baseline
 from drift.call import Rows
 from drift.errors import BaselineRefusedError, SettingsError, SourceError
+from drift.soundness import LEAST
 from streams import plots
 from streams.cli import delays
 from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options, say, settings_options
