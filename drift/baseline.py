@@ -12,7 +12,7 @@ import numpy as np
 import safetensors.numpy
 import xxhash
 
-from drift import codec
+from drift import codec, seasons
 from drift import pane as panes
 from drift.budget import Budget
 from drift.calibration import FEWEST, RUNS, Calibration, Records, calibrate, promised
@@ -114,7 +114,7 @@ class Baseline:
     @cached_property
     def panel(self) -> Panel:
         """Its detectors."""
-        return Panel.of(self.frame, [self.fit], rates(self.features, self.fit.scales))
+        return Panel.of(self.frame, [self.fit], rates(self.features, self.fit.scales, slots=self.frame.slots))
 
     @property
     def calls_a_day(self) -> float:
@@ -209,7 +209,7 @@ def check(total: Pane, *, force: bool = False) -> tuple[str, ...]:
         warnings.append(f"one user made {share * 100:.0f} % of the calls")
     if total.n < 1000:
         warnings.append(f"only {total.n} calls: small changes will be noticed late; 3,000 or more serve better")
-    if total.end - total.tick < 86_400_000:
+    if seasons.count(total.sample.rows["at"]) == 1:
         warnings.append("it covers less than a day: what it cannot know of the daily cycle may look like drift")
     return tuple(warnings)
 
@@ -260,6 +260,7 @@ def encode(baseline: Baseline) -> bytes:
         "examples": baseline.examples,
         "answers": baseline.answers,
         "facts": baseline.facts,
+        **({"slots": made.slots} if made.slots > 1 else {}),
     }
     metadata = {"driftline_baseline": json.dumps(about, sort_keys=True)}  # one key: their order in the file is random
     return safetensors.numpy.save({name: np.ascontiguousarray(a) for name, a in tensors.items()}, metadata)
@@ -286,6 +287,7 @@ def decode(data: bytes) -> Baseline:
             bands,
             tuple(int(stratum, 16) for stratum in strata),
             tensors["frame.parts"],
+            about.get("slots", 1),
         )
         calibration = _calibration(about["calibration"], tensors)
         return Baseline(

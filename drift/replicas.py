@@ -35,6 +35,8 @@ class Replicas:
         Calls of each block, ``(T,)``.
     rated
         The baselines' detectors of rates, by name; none by default.
+    slots
+        Hour of the day or week of each block, ``(T,)``; where it is not given blocks are compared with all hours.
     """
 
     def __init__(
@@ -44,9 +46,11 @@ class Replicas:
         fits: Sequence[Fit],
         sizes: IntArray,
         rated: Mapping[str, Sequence[Rate]] | None = None,
+        slots: IntArray | None = None,
     ) -> None:
         """Prepare what all streams share."""
         self.frame, self.calls, self.fits, self.sizes, self.rated = frame, calls, fits, sizes, rated or {}
+        self.slots = slots
         self.clock = np.cumsum(sizes).astype(np.float64)
         self._block = np.repeat(np.arange(len(sizes)), sizes)
         asked = calls.topic >= 0
@@ -75,7 +79,7 @@ class Replicas:
         starts = (self.clock - self.sizes).astype(np.int64)
         flagged, possible = raised(self.calls, name, self.fits[0].scales.get(name))
         hits, n = (np.add.reduceat(each[drawn], starts, axis=1).T for each in (flagged, possible))
-        return rate.courses(self.rated[name], hits, n, self.sizes.astype(np.float64))
+        return rate.courses(self.rated[name], hits, n, self.sizes.astype(np.float64), self.slots)
 
     def _feed(self, drawn: IntArray, part: slice) -> Feed:
         sizes = self.sizes[part]
@@ -100,6 +104,7 @@ class Replicas:
             compared,
             {name: self._scalar(name, picks) for name in self.fits[0].scales},
             {},
+            None if self.slots is None else np.repeat(self.slots[part, None], len(self.fits), axis=1),
         )
 
     def _scalar(self, name: str, picks: Sequence[scipy.sparse.csr_array]) -> tuple[FloatArray, FloatArray]:
