@@ -43,6 +43,7 @@ bench: $(VENV)/developing ## measurements, minutes
 	$(BIN)/python -m benchmarks.real_calls
 	$(BIN)/python -m benchmarks.new_questions
 	$(BIN)/python -m benchmarks.slices
+	$(BIN)/python -m benchmarks.provisional
 	$(BIN)/python -m benchmarks.redaction
 
 bench-kinds: $(VENV)/developing ## which kind of drift is named on real calls, prompt edits, shadow pairs: hours

@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.workloads import SEED
 
 REPEATS = 9
-PACKAGES = ("numpy", "scipy", "tokenizers", "wordllama", "xxhash", "msgspec", "zstandard", "scikit-learn")
+PACKAGES = ("numpy", "scipy", "tokenizers", "wordllama", "xxhash", "msgspec", "zstandard", "scikit-learn", "river")
 
 Step = Callable[[int], object]
 """Work of one repeat, given its number from 0."""

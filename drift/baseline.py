@@ -12,12 +12,13 @@ import numpy as np
 import safetensors.numpy
 import xxhash
 
-from drift import codec, seasons
+from drift import codec
 from drift import pane as panes
 from drift.budget import Budget
 from drift.calibration import FEWEST, RUNS, Calibration, Records, calibrate, promised
-from drift.call import SCORES, SERIES, Declared, Rows, Slice
+from drift.call import SCORES, SERIES, Declared, Slice
 from drift.errors import BaselineRefusedError, CorruptError
+from drift.finding import DRIFT, OVERRIDABLE, Finding, lowered, overridden, refusals, warnings
 from drift.fit import Features, Fit, fit, rates
 from drift.frame import Frame, frame
 from drift.lens import ARRAYS, Lens
@@ -25,16 +26,11 @@ from drift.lens import check as check_lens
 from drift.pane import Pane
 from drift.panel import Panel
 from drift.parts import IntArray
+from drift.soundness import LEAST, examine, seed
 from drift.words import Vocabulary
 
 REFERENCE = 5000
 """Calls whose measures a baseline keeps."""
-
-LEAST = 200
-"""Calls below which there is no baseline."""
-
-REPEATED_WARN, REPEATED_REFUSE = 0.2, 0.5
-"""Shares of calls whose input already occurred at which a baseline warns, and refuses."""
 
 EXAMPLES = 5
 ANSWERS = 256
@@ -60,8 +56,9 @@ class Baseline:
     answers
         A fair sample of its answers, cut short.
     facts
-        Where it came from: source, warnings, whether it was forced; its declared ``slices``, their field and values,
-        and the names of its ``scores``.
+        Where it came from: source, warnings, whether it was ``forced`` and what was ``overridden`` by that; its
+        declared ``slices``, their field and values, the names of its ``scores``, its ``largest_session`` and, where it
+        pools the calls of several segments, those ``members``.
     """
 
     lens: Lens
@@ -96,10 +93,14 @@ class Baseline:
         """Declared fields and the values of each whose sums are kept."""
         return self.declared.slices
 
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Segments whose calls it pools; none where it is of one segment."""
+        return tuple(self.facts.get("members", ()))
+
     def title(self, detector: str) -> str:
         """A detector's name for people and programs: a score has its own."""
-        names = dict(zip(SCORES, self.declared.scores, strict=False))
-        return f"score {names[detector]}" if detector in names else detector.replace("_", " ")
+        return score_titles(self.declared.scores).get(detector, detector.replace("_", " "))
 
     @cached_property
     def features(self) -> Features:
@@ -132,6 +133,11 @@ class Baseline:
         return {"tokens": "tokens", "chars": "characters", "ms": "ms", "musd": "USD"}[series.rsplit("_", 1)[1]]
 
 
+def score_titles(names: Sequence[str]) -> dict[str, str]:
+    """Detectors of scores by what people call them."""
+    return {detector: f"score {name}" for detector, name in zip(SCORES, names, strict=False)}
+
+
 def build(
     lens: Lens,
     ticks: Sequence[Pane],
@@ -139,6 +145,7 @@ def build(
     *,
     facts: Mapping[str, Any] | None = None,
     force: bool = False,
+    drift_refuses: bool = True,
     runs: int = RUNS,
     progress: Callable[[float], None] = lambda done: None,
 ) -> Baseline:
@@ -149,18 +156,26 @@ def build(
     ticks
         Panes of the calls, their samples complete (``size`` at least their calls, up to 5,000 in all).
     force
-        Build it although the check objects; this is recorded in its facts.
+        Build it although the check refuses; this and what was overridden are recorded in its facts.
+    drift_refuses
+        Whether a large drift inside the calls is refused; otherwise it is only warned of.
 
     Raises
     ------
     BaselineRefusedError
-        There are too few calls, or too many of them repeat each other and ``force`` is not given.
+        There are too few calls; or, and ``force`` is not given, too many of them repeat each other or they drift.
     """
     total = panes.merge(ticks, size=REFERENCE)
-    warnings = check(total, force=force)
     rows, texts = total.sample.rows, total.sample.texts
-    made = frame(lens, rows)
+    if total.n < LEAST:
+        settle(examine(total, None), total.segment)
+    made = frame(lens, rows, pooled=bool((facts or {}).get("members")))
     features = Features.of(made, rows)
+    known = dict(facts or {})
+    found = examine(
+        total, features, largest_session=known.get("largest_session"), titles=score_titles(known.get("scores", ()))
+    )
+    warned, forced = settle(found, total.segment, force=force, drift_refuses=drift_refuses)
     vocabulary = Vocabulary.of([asked for asked, _ in texts])
     labels = tuple(
         ", ".join(vocabulary.typical([texts[i][0] for i in np.flatnonzero(features.topic == k)] if texts else [], 4))
@@ -168,9 +183,9 @@ def build(
     )
     calibration = None
     if len(rows) >= FEWEST and runs:
-        calibration = calibrate(made, features, block_sizes, runs=runs, seed=_seed(rows), progress=progress)
+        calibration = calibrate(made, features, block_sizes, runs=runs, seed=seed(rows), progress=progress)
     bare = replace(total, sample=replace(total.sample, texts=()))
-    known = {"warnings": list(warnings), "forced": force, **(facts or {})}
+    known = {"warnings": warned, "forced": force, **({"overridden": forced} if forced else {}), **known}
     examples = _examples(features, texts)
     answers = tuple(answer for _, answer in texts[:ANSWERS] if answer)
     return Baseline(
@@ -178,51 +193,20 @@ def build(
     )
 
 
-def check(total: Pane, *, force: bool = False) -> tuple[str, ...]:
-    """Warnings about calls that are to be a baseline.
+def settle(
+    found: Sequence[Finding], segment: str, *, force: bool = False, drift_refuses: bool = True
+) -> tuple[list[str], list[str]]:
+    """What to warn of, and which refusals were overridden by force.
 
     Raises
     ------
     BaselineRefusedError
-        There are fewer than 200, whatever ``force`` says, or more than half repeat an earlier input and it is not
-        given.
+        A finding refuses and is not overridden: too few calls always, others unless ``force`` is given.
     """
-    if total.n < LEAST:
-        raise BaselineRefusedError(
-            f"segment {total.segment}: a baseline needs at least {LEAST} calls, got {total.n}: "
-            "give a longer range of calls"
-        )
-    warnings = []
-    repeated = repeats(total)
-    if repeated > REPEATED_REFUSE and not force:
-        raise BaselineRefusedError(
-            f"segment {total.segment}: {repeated * 100:.0f} % of the calls repeat an earlier input, "
-            f"at most {REPEATED_REFUSE * 100:.0f} % may: calls would count as fresh evidence that are not; "
-            "take them from varied traffic, or say --force"
-        )
-    if repeated > REPEATED_WARN:
-        warnings.append(
-            f"{repeated * 100:.0f} % of the calls repeat an earlier input: thresholds rest on fewer distinct calls"
-        )
-    users = total.sample.rows["user"][total.sample.rows["user"] > 0]
-    if len(users) and (share := np.unique(users, return_counts=True)[1].max() / len(total.sample.rows)) > REPEATED_WARN:
-        warnings.append(f"one user made {share * 100:.0f} % of the calls")
-    if total.n < 1000:
-        warnings.append(f"only {total.n} calls: small changes will be noticed late; 3,000 or more serve better")
-    if seasons.count(total.sample.rows["at"]) == 1:
-        warnings.append("it covers less than a day: what it cannot know of the daily cycle may look like drift")
-    return tuple(warnings)
-
-
-def repeats(total: Pane) -> float:
-    """Share of the reference calls whose input occurred before."""
-    rows = total.sample.rows
-    asked = rows["asked"][rows["topic"] >= 0]
-    return (len(asked) - len(np.unique(asked))) / max(len(asked), 1)
-
-
-def _seed(rows: Rows) -> int:
-    return xxhash.xxh3_64_intdigest(np.ascontiguousarray(rows["key"]).tobytes()) & 0x7FFFFFFF
+    kept = lowered(found, OVERRIDABLE if force else () if drift_refuses else (DRIFT,))
+    if refused := refusals(kept):
+        raise BaselineRefusedError(f"segment {segment}: {'; also: '.join(refused)}")
+    return warnings(kept), overridden(found) if force else []
 
 
 def _examples(features: Features, texts: Sequence[panes.Texts]) -> tuple[Example, ...]:

@@ -25,6 +25,14 @@ FEWEST = 10
 NEAR = 1
 """Calls count for `model` in bands below this one: within the distance of 80 % of fresh calls to their topic."""
 
+SMALL = 20
+"""Calls of a pooled prompt from which on its answers are compared with its own."""
+
+PER_CELL = 20
+"""Calls of a pool for each prompt and topic: topics are merged until cells hold so many."""
+
+LEAST_TOPICS = 2
+
 CROWDED = 0.5
 """Where more of the baseline than this lies outside, bands say little (a lens from elsewhere) and all of them count."""
 
@@ -108,16 +116,16 @@ def log_lengths(rows: Rows) -> IntArray:
     return np.stack([logs, logs * logs], axis=1)
 
 
-def frame(lens: Lens, rows: Rows) -> Frame:
-    """Frame for these calls of a baseline."""
+def frame(lens: Lens, rows: Rows, *, pooled: bool = False) -> Frame:
+    """Frame for these calls of a baseline; of a pool every stratum is small, and has a mean of its own all the same."""
     n = len(rows)
-    groups = _groups(lens, rows)
+    strata = _strata(rows, SMALL if pooled else max(200, n // 10))
+    groups = _groups(lens, n // (PER_CELL * max(len(strata), 1)) if pooled else max(n // 40, TOPICS[0]))
     width = int(np.clip(n // 60, 8, 32))
     asked = rows[rows["topic"] >= 0]["features"][:, 0] / GRID
     mean, input_map = _principal(asked, width)
     answered = rows["answered"] == 1
     bands = NEAR if (rows["band"] >= NEAR).mean() <= CROWDED else 5
-    strata = _strata(rows)
     none = np.zeros(int(groups.max()) + 1, np.int64)
     made = Frame(groups, mean, input_map, np.zeros((2 * DIMENSIONS + 2, 0)), (), bands, strata, none)
     slots = seasons.count(rows["at"])
@@ -141,9 +149,9 @@ def _cells(made: Frame, rows: Rows) -> IntArray:
     return np.maximum(made.stratum(rows["stratum"]), 0) * made.topics + made.topic(rows["topic"])
 
 
-def _groups(lens: Lens, rows: Rows) -> IntArray:
-    """Topics of the lens merged by their centres until there is one for every 40 calls."""
-    wanted = int(np.clip(len(rows) // 40, *TOPICS))
+def _groups(lens: Lens, wanted: int) -> IntArray:
+    """Topics of the lens merged by their centres until there are as few as wanted, one for every 40 calls or so."""
+    wanted = int(np.clip(wanted, LEAST_TOPICS, TOPICS[1]))
     if lens.topics <= wanted:
         return np.arange(lens.topics)
     tree = scipy.cluster.hierarchy.linkage(lens.codebook.astype(np.float64), method="ward")
@@ -151,12 +159,12 @@ def _groups(lens: Lens, rows: Rows) -> IntArray:
     return np.unique(label, return_inverse=True)[1].astype(np.int64)
 
 
-def _strata(rows: Rows) -> tuple[int, ...]:
-    """Prompt versions and variants with 200 calls and a tenth of all, or the only one that there is."""
+def _strata(rows: Rows, least: int) -> tuple[int, ...]:
+    """Prompt versions and variants with so many calls, or the only one that there is."""
     hashes, counts = np.unique(rows["stratum"], return_counts=True)
     if len(hashes) == 1:
         return (int(hashes[0]),)
-    return tuple(int(h) for h, c in zip(hashes, counts, strict=True) if c >= max(200, len(rows) // 10))
+    return tuple(int(h) for h, c in zip(hashes, counts, strict=True) if c >= least)
 
 
 def _principal(values: FloatArray, width: int, dropped: float = 1e-4) -> tuple[FloatArray, FloatArray]:

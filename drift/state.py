@@ -13,38 +13,16 @@ from drift.anchor import Anchor, anchored
 from drift.baseline import Baseline
 from drift.block import Layout
 from drift.budget import Budget
-from drift.call import ROW, SCORES, Rows
+from drift.call import ROW, Rows
 from drift.detectors.memory import FloatArray
 from drift.errors import LensMismatchError
 from drift.explain import Markers
-from drift.fit import THUMBS_DOWN
 from drift.history import History
 from drift.pane import Pane, Texts
 from drift.panel import State
 from drift.prompt_rules import Watched
 from drift.prompts import Chain, Version
-
-TOLERANCES: Mapping[str, float] = {
-    "topics": 0.03,
-    "inputs": 0.05,
-    "answers": 0.05,
-    "input_length": 0.05,
-    "output_length": 0.05,
-    "latency": 0.05,
-    "ttft": 0.05,
-    "cost": 0.05,
-    "off_topic": 0.01,
-    "error": 0.01,
-    "truncated": 0.01,
-    "empty_output": 0.01,
-    "prompt_chain": 0.25,
-    **dict.fromkeys(SCORES, 0.05),
-    THUMBS_DOWN: 0.01,
-}
-"""Drift that is too small to matter: total variation, standard deviations, relative change, share of calls.
-
-Of a score, which has any scale, it is counted in the baseline's standard deviations: .018 of a yes or no of .84.
-"""
+from drift.tolerances import TOLERANCES as TOLERANCES
 
 CLEAR_AFTER = 1024
 """Calls that must be back inside tolerance, all together and their last quarter, before an alarm ends."""
@@ -91,8 +69,8 @@ class Judge:
 
     @cached_property
     def own_anchor(self) -> Anchor | None:
-        """The baseline's own earliest prompt version."""
-        return anchored(self.baseline)
+        """The baseline's own earliest prompt version; a pool, of many prompts, has none."""
+        return None if self.baseline.members else anchored(self.baseline)
 
     @cached_property
     def layout(self) -> Layout:

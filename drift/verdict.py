@@ -145,7 +145,9 @@ def _due_to_inputs(config: Judge, state: SegmentState, detector: str, point: Cha
     if detector == "answers":
         fresh = state.calls - point.calls < SETTLING
         return moved(baseline, layout, sums) and (fresh or unexplained(baseline, layout, sums) < UNEXPLAINED)
-    if KINDS[detector] == "data" or detector not in layout.scalars or state.calls - point.calls >= SETTLING:
+    if KINDS[detector] == "data" or detector not in layout.scalars:
+        return False
+    if state.calls - point.calls >= SETTLING and not baseline.members:  # of a pool's mix `data` never speaks
         return False
     parts = split(baseline, layout, detector, sums)
     return parts is not None and parts.share >= MOSTLY

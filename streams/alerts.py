@@ -11,6 +11,7 @@ import xxhash
 from drift.alarm import Alarm
 from drift.call import SCORES
 from drift.phrases import Phrase
+from drift.slices import Sliced
 from drift.state import Judge
 from streams.evidence import (
     Json,
@@ -47,7 +48,10 @@ PARTS = ("app", "prompt_name", "variant")
 
 
 class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One change of state of an alarm; fields that do not apply are left out."""
+    """One change of state of an alarm; fields that do not apply are left out.
+
+    A provisional one was raised before there was a baseline: it has neither threshold, false-alarm budget nor baseline.
+    """
 
     record_id: str
     alert_id: str
@@ -59,15 +63,18 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     raised_at: str
     since: str
     calls_seen: int
-    statistic: float
-    threshold: float
-    false_alarm: Json
-    baseline: str
-    lens: str
+    statistic: float | None = None
+    threshold: float | None = None
+    false_alarm: Json | None = None
+    baseline: str = ""
+    lens: str = ""
+    provisional: bool = False
     resolved_at: str = ""
     effect: Json | None = None
     delay: Json | None = None
     samples: Json | None = None
+    level: str = ""
+    members: list[str] = []
     held_back: list[str] = []
     explained: Json | None = None
     change_point: Json | None = None
@@ -93,6 +100,8 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
     if not any(map(any, alarm.texts)):  # rows without excerpts carry empty ones
         alarm = replace(alarm, texts=())
     baseline = judge.baseline
+    if baseline.members:
+        alarm = replace(alarm, slices=tuple(_by_prompt(one) for one in alarm.slices))
     parts = [segment, alarm.kind, alarm.question, str(alarm.tick), baseline.id, baseline.pane.lens]
     parts += [alarm.version] if alarm.version else []  # several may break a rule in one tick
     alert_id = xxhash.xxh3_64_hexdigest("\x1f".join(parts).encode())
@@ -107,7 +116,7 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
         segment={name: part for name, part in zip(PARTS, parts_of(segment), strict=True) if part},
         kind=alarm.kind,
         detector=baseline.title(alarm.detector) if alarm.detector in SCORES else alarm.detector,
-        sentence=_sentence(judge, segment, alarm, topics, turns, marker),
+        sentence=_sentence(judge, _spoken(judge, segment), alarm, topics, turns, marker),
         raised_at=instant(alarm.raised_at),
         since=instant(alarm.since),
         resolved_at=instant(alarm.at) if alarm.state == "resolved" else "",
@@ -118,6 +127,8 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
         effect=None if found is None else effect_fields(found) | same_hours(baseline, alarm.detector),
         samples=None if found is None else sample_sizes(found, alarm.compared),
         delay=None if point is None else {"calls": alarm.calls - point.calls, "s": (alarm.raised_at - point.at) / 1000},
+        level=str(baseline.facts.get("level", "")),
+        members=list(baseline.members),
         held_back=["model"] if alarm.held else [],
         explained=None if alarm.split is None else split_fields(alarm.split, alarm.unlike),
         change_point=None if point is None else {name: instant(getattr(point, name)) for name in ("at", "low", "high")},
@@ -133,6 +144,17 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
         lens=baseline.pane.lens,
         replay=replay,
     )
+
+
+def _spoken(judge: Judge, segment: str) -> str:
+    """A segment in sentences, which tell the level at which a pool judges."""
+    count = len(judge.baseline.members)
+    return f"{segment} (at the level of the app: {count} small segments together)" if count else segment
+
+
+def _by_prompt(one: Sliced) -> Sliced:
+    """In a pool the variant of a call tells its prompt."""
+    return replace(one, field="prompt_name") if one.field == "variant" else one
 
 
 def encode(record: Alert) -> bytes:

@@ -14,6 +14,7 @@ from drift.block import sizes
 from drift.budget import Budget
 from drift.call import NOTHING, Declared
 from drift.errors import BaselineRefusedError
+from drift.fleet import Fleet
 from drift.lens import Lens
 from drift.pane import Pane
 from drift.state import CLEAR_AFTER, TOLERANCES, Judge, SegmentState, start
@@ -23,8 +24,11 @@ from streams.gate import Gate
 from streams.lint import Requested
 from streams.measure import Meter, parts_of, segment_of
 from streams.observe import EVER, Clock, Observer
+from streams.pool import SILENT, Pool, Pools, pooled
+from streams.provisional import Placed, Provisional
 from streams.records import Record
 from streams.scores import names
+from streams.shares import Shares
 from streams.slices import admit, measured
 
 FIRST = 3000
@@ -46,6 +50,7 @@ class Options:
     With ``first`` None no segment takes a baseline of its own: calls of those without one are only counted. ``origins``
     are the anchors' baselines by segment; ``allowed`` the prompt versions that may be used, by segment or prompt name;
     ``slices`` and ``scores`` the declared fields and named scores of baselines that are taken: a given one has its own.
+    A ``fleet`` shares its budget among segments, in place of ``budget`` for each; with ``pool`` small ones are pooled.
     """
 
     budget: Budget
@@ -60,17 +65,27 @@ class Options:
     replay: str = ""
     origins: Mapping[str, Baseline] = field(default_factory=dict)
     allowed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    fleet: Fleet | None = None
+    pool: bool = True
 
 
 @dataclass(slots=True)
 class Segment:
-    """One segment being watched: calls that wait for a baseline, or a judge and its state."""
+    """One segment being watched: calls that wait for a baseline, or a judge and its state.
+
+    A pool of segments is one too, with its ``members``, who have its name in ``pool``; from the tick ``until`` on it
+    is judged no more, since each of them is judged alone.
+    """
 
     name: str
     waiting: list[Record] = field(default_factory=list)
     judge: Judge | None = None
     state: SegmentState | None = None
     refused: str = ""
+    provisional: Provisional = field(default_factory=Provisional)
+    members: tuple[str, ...] = ()
+    pool: str = ""
+    until: int = EVER
 
     @property
     def calls(self) -> int:
@@ -79,8 +94,9 @@ class Segment:
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
-        """The present answers."""
-        return verdict.verdicts(self.judge, self.state) if self.judge and self.state else ()
+        """The present answers; a pool has none on what people ask and on prompt versions."""
+        found = verdict.verdicts(self.judge, self.state) if self.judge and self.state else ()
+        return tuple(one for one in found if one.kind not in ("data", "prompt")) if self.members else found
 
     @property
     def answered(self) -> bool:
@@ -116,6 +132,7 @@ def build_baseline(
     lens: Lens | None = None,
     clock: Clock | None = None,
     force: bool = False,
+    drift_refuses: bool = True,
     facts: Mapping[str, Any] | None = None,
     calibrated: bool = True,
     slices: Sequence[str] = (),
@@ -126,6 +143,8 @@ def build_baseline(
 
     Parameters
     ----------
+    force, drift_refuses
+        Whether what the self-check refuses is built all the same, and whether a drift inside is refused.
     calibrated
         Whether thresholds are found by resampling; without, it has the guaranteed ones only.
     slices
@@ -145,15 +164,24 @@ def build_baseline(
     panes = measured_panes(meter, lens, records, clock or Clock(), baselines.REFERENCE, declared)
     known: dict[str, Any] = {"slices": [{"field": one.field, "values": one.values} for one in declared.slices]}
     known |= {"scores": declared.scores, "texts": "" if meter.texts == "full" else meter.texts}
+    known |= {"largest_session": largest_session(records)}
+    tuned: dict[str, Any] = {} if calibrated else {"runs": 0}
     return baselines.build(
         lens,
         panes,
         sizes(panes),
         facts={**(facts or {}), **{name: told for name, told in known.items() if told}},
         force=force,
-        **({} if calibrated else {"runs": 0}),
+        drift_refuses=drift_refuses,
+        **tuned,
         progress=lambda done: progress("calibrating", done),
     )
+
+
+def largest_session(records: Sequence[Record]) -> float | None:
+    """Share of the calls in the largest session, None where no call says which it belongs to."""
+    calls = Counter(record.session_id for record in records if record.session_id)
+    return round(max(calls.values()) / len(records), 4) if calls else None
 
 
 def allowed_versions(declared: Mapping[str, Sequence[str]], segment: str) -> frozenset[str] | None:
@@ -197,11 +225,15 @@ class Watch:
         self.segments: dict[str, Segment] = {}
         self.unjudged: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
+        self._alone = 0  # segments, pools aside
         self.requested = Requested(options.segments)
         self._meter, self._options, self._known = meter, options, dict(known or {})
         self._warn, self._progress = warn, progress
         self._observer = Observer(meter, self._lens, options.clock, declared_of=self._declared)
         self._gate = Gate()
+        self._early: list[Placed] = []
+        self._shares = Shares(options.budget, options.fleet, self._known, warn)
+        self._pools = Pools(options.first, options.clock) if options.pool and options.first is not None else None
 
     def feed(self, records: Sequence[Record]) -> tuple[list[Alert], list[Record]]:
         """Alerts that the next records of the log bring about, and the records that came too late."""
@@ -220,21 +252,35 @@ class Watch:
                 ready.append(record)
             elif not segment.refused:
                 segment.waiting.append(measured(record, self._options.slices))
+                segment.provisional.add(segment.waiting[-1], self._options.clock)
+                if self._pools:
+                    self._pools.count(name, record.event_time)
+            if segment and segment.pool:
+                ready += self._pooled([record], segment.pool)
         self.requested.add((segment_of(record), record.model) for record in records)
         self.counts["calls"] += len(records) - len(late)
         self.counts["late"] += len(late)
         self._observer.add(ready)
+        for pool in self._pools.gathered(self._observer.watermark) if self._pools else ():
+            self._fill_pool(pool)
         for segment in list(self.segments.values()):
             if segment.judge is None and not segment.refused:
                 self._fill(segment)
+                self._look(segment, self._observer.watermark)
         alerts += self._judge(self._observer.close(), self._observer.watermark)
         return alerts, late
 
     def finish(self) -> list[Alert]:
         """Alerts of the last ticks: the log has ended, so every tick is complete."""
-        for segment in self.segments.values():
-            if segment.judge is None and not segment.refused:
-                self._fill(segment, ended=True)
+        alone = [segment for segment in self.segments.values() if segment.judge is None and not segment.refused]
+        if self._pools:
+            few = [segment for segment in alone if len(segment.waiting) < FEWEST]
+            times = {segment.name: [record.event_time for record in segment.waiting] for segment in few}
+            for pool in self._pools.last(times, FEWEST):
+                self._fill_pool(pool)
+        for segment in alone:
+            self._fill(segment, ended=True)
+            self._look(segment, EVER)
         alerts = self._judge(self._observer.finish(), EVER)
         self.counts["duplicates"] += self._observer.duplicates
         return alerts
@@ -254,9 +300,10 @@ class Watch:
         """The segment of this name, None for one that is not judged."""
         segment = self.segments.get(name)
         if segment is None:
-            full = self._options.first is None or len(self.segments) >= self._options.segments
-            if full and name not in self._known:
+            full = self._options.first is None or self._alone >= self._options.segments
+            if name not in self._known and (full or not self._shares.admits(name)):
                 return None
+            self._alone += 1
             segment = self.segments[name] = Segment(name)
             if name in self._known:
                 self._start(segment, self._known[name])
@@ -272,10 +319,10 @@ class Watch:
 
     def _start(self, segment: Segment, made: Baseline) -> None:
         options = self._options
-        allowed = allowed_versions(options.allowed, segment.name)
-        segment.judge = Judge(
-            made, options.budget, options.tolerances, options.clear_after, options.origins.get(segment.name), allowed
-        )
+        budget = self._shares.of(segment.members or [segment.name])
+        allowed = None if segment.members else allowed_versions(options.allowed, segment.name)
+        tolerances = {**options.tolerances, **SILENT} if segment.members else options.tolerances
+        segment.judge = Judge(made, budget, tolerances, options.clear_after, options.origins.get(segment.name), allowed)
         segment.state = start(segment.judge)
 
     def _fill(self, segment: Segment, *, ended: bool = False) -> None:
@@ -285,26 +332,71 @@ class Watch:
         if len(segment.waiting) < wanted and not ended:
             return
         if ended and len(segment.waiting) < 2 * wanted:
-            if len(segment.waiting) < FEWEST:
-                count = len(segment.waiting)
+            count = len(segment.waiting)
+            if segment.pool:
+                segment.refused = f"{count} call{'s' * (count != 1)}, too few to judge alone"
+                return
+            if count < FEWEST:
                 segment.refused = f"{count} call{'s' * (count != 1)}, too few to judge: at least {FEWEST} are needed"
                 return
-            wanted = len(segment.waiting) // 2
+            wanted = count // 2
         end = first_ticks(segment.waiting, wanted, self._options.clock)
         if end is None or not (ended or end <= self._observer.watermark):
             return
         first = in_order(record for record in segment.waiting if record.event_time < end)
+        self._look(segment, end)
         self._freeze(segment, first, [record for record in segment.waiting if record.event_time >= end])
+        for warning in segment.provisional.warnings(segment.name, end) if segment.judge else ():
+            self._warn(warning)
+        self._early += segment.provisional.end(segment.name, end, self._options.clock, refused=segment.judge is None)
+        if not ended:
+            self._retire(segment.pool)
+
+    def _look(self, segment: Segment, bound: int) -> None:
+        """Watch a segment that has no baseline yet, up to an event time."""
+        options = self._options
+        self._early += segment.provisional.close(
+            segment.name, bound, options.clock, options.tolerances, replay=options.replay
+        )
+
+    def _fill_pool(self, pool: Pool) -> None:
+        """Freeze the calls of small segments that have enough of them together."""
+        members = [self.segments[name] for name in pool.members]
+        segment = self.segments[pool.name] = Segment(pool.name, members=pool.members)
+        records = [pooled(record, pool) for one in members for record in one.waiting]
+        first = in_order(record for record in records if record.event_time < pool.end)
+        for one in members:
+            one.pool = pool.name
+        self._freeze(segment, first, [record for record in records if record.event_time >= pool.end])
+        if segment.judge is None:  # refused: they wait as before
+            del self.segments[pool.name]
+            for one in members:
+                one.pool = ""
+
+    def _pooled(self, records: Sequence[Record], name: str) -> list[Record]:
+        """The calls as their pool judges them, which ends once each member is judged alone."""
+        assert self._pools is not None
+        pool = self._pools.of[segment_of(records[0])]
+        return [pooled(record, pool) for record in records if record.event_time < self.segments[name].until]
+
+    def _retire(self, name: str) -> None:
+        """End a pool of which each member is judged alone."""
+        judges = [self.segments[one].judge for one in self.segments[name].members] if name else []
+        if judges and all(judges):
+            self.segments[name].until = max(one.baseline.pane.end for one in judges if one)
 
     def _freeze(self, segment: Segment, first: Sequence[Record], rest: list[Record]) -> None:
         options = self._options
-        facts = {"first": len(first)}
+        facts: dict[str, Any] = {"first": len(first)}
+        if segment.members:
+            facts |= {"level": "app", "members": list(segment.members)}
         try:
             made = build_baseline(
                 self._meter,
                 first,
                 clock=options.clock,
                 force=options.force,
+                drift_refuses=False,  # unattended, a watch that refuses is blind: it warns
                 facts=facts,
                 slices=options.slices,
                 scores=options.scores,
@@ -316,7 +408,8 @@ class Watch:
             self._warn(str(refused))
             return
         self.counts["duplicates"] += len(first) - made.pane.n
-        self._warn(f"{segment.name}: the first {len(first):,} calls are the baseline ({made.id})")
+        of = f" of {len(segment.members)} segments together" if segment.members else ""
+        self._warn(f"{segment.name}: the first {len(first):,} calls{of} are the baseline ({made.id})")
         for warning in made.facts["warnings"]:
             self._warn(f"{segment.name}: {warning}")
         self._start(segment, made)
@@ -325,11 +418,14 @@ class Watch:
             self._observer.add(rest[low : low + 1000])
 
     def _judge(self, panes: Iterable[Pane], watermark: int) -> list[Alert]:
-        alerts = []
+        told, self._early = self._early, []
         for pane in self._gate.add(0, panes, watermark):
             segment = self.segments[pane.segment]
+            if pane.tick >= segment.until:
+                continue
             judge, state = segment.judge, segment.state
             assert judge is not None and state is not None
             segment.state, alarms = verdict.judge(judge, state, pane)
-            alerts += [alert(judge, segment.name, alarm, replay=self._options.replay) for alarm in alarms]
-        return alerts
+            records = (alert(judge, segment.name, alarm, replay=self._options.replay) for alarm in alarms)
+            told += [(pane.tick, segment.name, record) for record in records]
+        return [record for *_, record in sorted(told, key=lambda placed: placed[:2])]

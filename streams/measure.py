@@ -78,9 +78,14 @@ def segment_of(record: Record) -> str:
     return _segment(record.app, record.prompt_name, record.variant == "shadow")
 
 
+POOLED = "\x1f*"
+"""How the prompt name of a pooled call begins: no prompt is named so, and its segment is written ``app/*``."""
+
+
 @lru_cache(maxsize=4096)
 def _segment(app: str, prompt: str, shadow: bool) -> str:
-    name = _quoted(app).replace("/", "%2F") + (f"/{_quoted(prompt)}" if prompt else "")
+    prompt = f"%2A{_quoted(prompt[1:])}" if prompt.startswith("*") else _quoted(prompt).removeprefix(POOLED[:-1])
+    name = _quoted(app).replace("/", "%2F") + (f"/{prompt}" if prompt else "")
     return f"{name}#shadow" if shadow else name
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from drift.budget import Budget, parse
 from drift.errors import SettingsError
+from drift.fleet import Fleet
 from drift.state import CLEAR_AFTER, TOLERANCES
 from streams.embedded import FIRST, SEGMENTS
 from streams.observe import LATENESS_MS, TICK_MS, Clock
@@ -21,7 +22,11 @@ from streams.slices import check as check_slices
 
 PREFIX = "DRIFTLINE_"
 
-TABLES = {"tolerances": "{topics: 0.05}", "prompts": "{allowed: {answer: [v1, v2]}}"}
+TABLES = {
+    "tolerances": "{topics: 0.05}",
+    "prompts": "{allowed: {answer: [v1, v2]}}",
+    "fleet": "{one_false_alarm_every: 7d, segments: 1000, weights: {batch: 0.2}}",
+}
 """Settings that are tables, with an example each."""
 
 LONGEST_TICK_S = 3600.0
@@ -32,6 +37,14 @@ class Prompts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Prompt versions that may be used, by prompt name or by segment; those that are not named may use any."""
 
     allowed: dict[str, list[str]] = {}
+
+
+class Sharing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A budget of all segments together: see ``Fleet``; ``segments`` 0 stands for the setting of that name."""
+
+    one_false_alarm_every: str
+    segments: Annotated[int, msgspec.Meta(ge=0)] = 0
+    weights: dict[str, float] = {}
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,6 +85,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         unsalted: declare ``user_id`` only where alerts may name users.
     scores
         Up to three scores of calls to judge, by name. By default the commonest that half of a baseline's calls bear.
+    fleet
+        The false-alarm budget of all segments together, instead: ``one_false_alarm_every``, the number of
+        ``segments`` to share it (that of the setting ``segments`` if not given), and ``weights`` by segment, prompt or
+        app; every other segment weighs 1. Segments that would overdraw it are counted, not judged.
+    pool
+        Whether segments too small for a baseline of their own are judged together, those of an app in one pool.
     """
 
     one_false_alarm_every: str = "200000 calls"
@@ -91,11 +110,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prompts: Prompts = Prompts()
     slices: tuple[str, ...] = ()
     scores: tuple[str, ...] = ()
+    fleet: Sharing | None = None
+    pool: bool = True
 
     @property
     def budget(self) -> Budget:
         """The false-alarm budget."""
         return parse(self.one_false_alarm_every)
+
+    @property
+    def shared(self) -> Fleet | None:
+        """The fleet that shares a budget, None where each segment has one of its own."""
+        if self.fleet is None:
+            return None
+        try:
+            budget = parse(self.fleet.one_false_alarm_every)
+        except SettingsError as error:
+            raise SettingsError(f"fleet: {error}") from error
+        return Fleet(budget, self.fleet.segments or self.segments, self.fleet.weights)
 
     @property
     def clock(self) -> Clock:
@@ -177,5 +209,5 @@ def _checked(values: dict[str, Any]) -> Settings:
         )
     check_slices(settings.slices)
     check_scores(settings.scores)
-    settings.budget  # noqa: B018  # a budget that cannot be read must fail now, not at the first verdict
+    settings.budget, settings.shared  # noqa: B018  # what cannot be read must fail now, not at the first verdict
     return settings

@@ -28,7 +28,11 @@ CALM = {
 
 
 class SegmentVerdict(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is now to be said of a segment; ``kinds`` holds the answer for each kind of drift."""
+    """What is now to be said of a segment; ``kinds`` holds the answer for each kind of drift.
+
+    ``provisional`` holds alarms that stand before it has a baseline; they change no answer.
+    A pool has the ``level`` at which it judges and its ``members``; a member the name of its ``pool``.
+    """
 
     segment: Json
     answer: str
@@ -36,7 +40,11 @@ class SegmentVerdict(msgspec.Struct, frozen=True, omit_defaults=True):
     calls: int
     kinds: list[Json] = []
     baseline: str = ""
+    level: str = ""
+    members: list[str] = []
+    pool: str = ""
     rules_broken: dict[str, int] = {}
+    provisional: list[Json] = []
 
 
 def segment_verdict(segment: Segment) -> SegmentVerdict:
@@ -51,7 +59,11 @@ def segment_verdict(segment: Segment) -> SegmentVerdict:
         calls=segment.calls,
         kinds=[_kind(segment, one) for one in found],
         baseline=segment.judge.baseline.id if segment.judge else "",
+        level="app" if segment.members else "",
+        members=list(segment.members),
+        pool=segment.pool,
         rules_broken=dict(segment.state.prompts.broken) if segment.state else {},
+        provisional=segment.provisional.fields(),
     )
 
 
@@ -77,8 +89,8 @@ def _standing(segment: Segment, kind: str) -> list[Any]:
 def _sentence(segment: Segment, found: tuple[Verdict, ...]) -> str:
     """The drifts with their dates, then what has not drifted, then what nobody can tell yet."""
     if not found:
-        waiting = f"{len(segment.waiting):,} calls towards its baseline"
-        return f"{segment.name}: nothing can be said: {segment.refused or waiting}."
+        said = f"{segment.name}: {'' if segment.pool else 'nothing can be said: '}{not_alone(segment)}"
+        return f"{'; '.join(filter(None, (said, segment.provisional.note(segment.name))))}."
     clauses = [_drifted(segment, one) for one in found if one.answer == "drift"]
     calm = [CALM[one.kind] + (f" ({one.note})" if one.note else "") for one in found if one.answer == "no_drift"]
     silent = [f"{CALM[one.kind]} ({one.reason})" for one in found if one.answer == "not_enough_data"]
@@ -86,7 +98,14 @@ def _sentence(segment: Segment, found: tuple[Verdict, ...]) -> str:
         clauses.append(f"no drift in {_listed(calm)}")
     if silent:
         clauses.append(f"not enough data on {_listed(silent)}")
-    return f"{segment.name} ({segment.calls:,} calls judged): {'; '.join(clauses)}."
+    of = f" of {len(segment.members)} small segments together" if segment.members else ""
+    return f"{segment.name} ({segment.calls:,} calls{of} judged): {'; '.join(clauses)}."
+
+
+def not_alone(segment: Segment) -> str:
+    """Why a segment is not judged by a baseline of its own, and by which it is if it is."""
+    why = segment.refused or f"{len(segment.waiting):,} calls towards its baseline"
+    return f"judged together with others of its app in {segment.pool} ({why})" if segment.pool else why
 
 
 def _drifted(segment: Segment, one: Verdict) -> str:

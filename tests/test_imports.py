@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ARITHMETIC = {"drift", "numpy", "scipy", "msgspec", "safetensors", "xxhash", "zstandard"}
+ARITHMETIC = {"drift", "numpy", "scipy", "river", "msgspec", "safetensors", "xxhash", "zstandard"}
 
 
 def files(package):

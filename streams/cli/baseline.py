@@ -13,11 +13,11 @@ from drift.anchor import anchored
 from drift.baseline import Baseline
 from drift.errors import BaselineRefusedError, SettingsError, SourceError
 from drift.lens import Lens
-from drift.pane import Pane
-from streams.cli.card import baseline_card, described, finding, finding_lines, moved, next_command, table
+from streams.cli.card import baseline_card, described, moved, next_command, table
 from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options, say, settings_options
 from streams.cli.segments import Groups, chosen, first_calls, grouped
-from streams.cli.stored import ANCHOR, Instant, as_json, require_embedder, rough_pane, save, whoami
+from streams.cli.sound import Examined, finding_fields, finding_lines, of_baseline, of_calls
+from streams.cli.stored import ANCHOR, Instant, as_json, require_embedder, save, whoami
 from streams.embedded import Progress, build_baseline
 from streams.evidence import instant
 from streams.measure import Meter
@@ -48,7 +48,9 @@ def baseline() -> None:
 @click.option(
     "--lens", "lens_name", metavar="default|ID", help="See calls through this lens.  [default: one of its own]"
 )
-@click.option("--force", is_flag=True, help="Build it even if many calls repeat each other; this is recorded.")
+@click.option(
+    "--force", is_flag=True, help="Build it though many calls repeat, or they drift inside; this is recorded."
+)
 @click.option("-o", "--output", metavar="FILE", help="Write the baseline to this file as well.")
 @click.option("--by", metavar="NAME", help="Who moves the tag.  [default: the user]")
 @click.option("--why", default="", metavar="TEXT", help="Why the tag is moved; kept with the move.")
@@ -74,6 +76,8 @@ def build(
     """Build a baseline of each segment of a source and store it.
 
     Lines may be in any order. At least 200 calls of a segment are needed; 3,000 or more over a week or two serve best.
+    Calls of which more than half repeat an input, or that drift much inside, are refused; 'driftline baseline check'
+    says why and when, and builds nothing.
 
     \b
       driftline baseline build calls.jsonl --tag prod --why "first week after the launch"
@@ -193,41 +197,63 @@ def show(name: str, as_json: bool, settings: Settings) -> None:
 
 @baseline.command()
 @click.argument("name", metavar="SOURCE|NAME")
+@click.option("--from", "start", type=Instant(), metavar="TIME", help="Of a source: only calls from this time on.")
+@click.option("--to", "end", type=Instant(), metavar="TIME", help="Of a source: only calls before this time.")
 @click.option("--strict", is_flag=True, help="Exit 1 if there is any warning.")
 @as_json
 @reading_options
-@settings_options("store", "embedder", "tick_s")
-def check(name: str, strict: bool, as_json: bool, reading: Reading, settings: Settings) -> None:
+@settings_options("store", "embedder", "tick_s", "scores")
+def check(
+    name: str,
+    start: int | None,
+    end: int | None,
+    strict: bool,
+    as_json: bool,
+    reading: Reading,
+    settings: Settings,
+) -> None:
     """Say whether calls can serve as a baseline, or whether a stored one is sound.
+
+    Looked at are: whether there are enough calls, over whole days and weeks; whether inputs, one user or one session
+    repeat too much; and whether the calls drift inside, the first half against the second and at any change point, in
+    topics, inputs, answers, lengths, durations, costs, scores and flags (corrected for all of them together: one sound
+    baseline in a hundred is said to drift). Drift of four tolerances, of answers of ten, is refused, but in four hours
+    to two days only that of answers: anything else may be a daily cycle.
 
     Exit status: 0 they can, 1 with --strict and a warning or a segment that cannot serve, 2 no segment can.
 
     \b
       driftline baseline check calls.jsonl
+      driftline baseline check calls.jsonl --from 2026-01-05
       driftline baseline check support-bot/answer@prod --strict
     """
     out = console()
-    findings = [finding(pane, forced=forced) for pane, forced in _panes(name, reading, settings, out)]
-    for found in findings:
-        say(out, *finding_lines(found))
+    findings = []
+    for one in _examined(name, start, end, reading, settings, out):
+        findings.append(finding_fields(one))
+        for line, colour in finding_lines(one):
+            say(out, line, style=colour)
         if as_json:
-            emit(found)
+            emit(findings[-1])
     if all(found["refused"] for found in findings):
         raise click.exceptions.Exit(2)
     if strict and any(found["warnings"] or found["refused"] for found in findings):
         raise click.exceptions.Exit(1)
 
 
-def _panes(name: str, reading: Reading, settings: Settings, out: Console) -> Iterator[tuple[Pane, bool]]:
-    """The pane of a stored baseline, or of each segment of a source of calls, and whether it was forced."""
+def _examined(
+    name: str, start: int | None, end: int | None, reading: Reading, settings: Settings, out: Console
+) -> Iterator[Examined]:
+    """A stored baseline, or each segment of a source of calls, looked at."""
     if name.endswith(".safetensors") or not (name == "-" or "://" in name or Path(name).is_file()):
-        stored = Store(settings.store).baseline(name)
-        yield stored.pane, bool(stored.facts.get("forced"))
+        if start is not None or end is not None:
+            raise SettingsError(f"--from and --to choose calls of a source, {name} is a baseline: leave them out")
+        yield of_baseline(Store(settings.store).baseline(name))
         return
-    groups = grouped(read(name, reading, out), None, None)
+    groups = chosen(grouped(read(name, reading, out), start, end), (), name)
     meter = open_meter(settings)
-    for segment in sorted(groups):
-        yield rough_pane(meter, groups[segment], settings.clock), False
+    for records in groups.values():
+        yield of_calls(meter, records, settings.clock, settings.scores)
 
 
 @baseline.command()

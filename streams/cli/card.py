@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 
 from drift import seasons
-from drift.baseline import Baseline, check, repeats
+from drift.baseline import Baseline
 from drift.budget import Budget
 from drift.call import GRID, SCORES
-from drift.errors import BaselineRefusedError
 from drift.lens import TAILS, Lens
-from drift.pane import Pane
 from streams.evidence import instant
 from streams.store import Move
 from streams.wording import figure, percent, span
@@ -82,6 +80,7 @@ def baseline_card(baseline: Baseline, budget: Budget) -> list[str]:
     lines += [f"    {line}" for line in table([("", "threshold", "guaranteed"), *rows])]
     if not facts["calibrated"]:
         lines.append("    too few calls to calibrate: guaranteed thresholds stand, drift is noticed later")
+    lines += [f"  forced although: {refusal}" for refusal in facts["facts"].get("overridden", ())]
     return lines + [f"  warning: {warning}" for warning in facts["facts"].get("warnings", ())]
 
 
@@ -95,38 +94,6 @@ def moved(move: Move) -> str:
     before = f", before {move.previous}" if move.previous else ""
     why = f": {move.why}" if move.why else ""
     return f"{move.segment}@{move.tag} is {move.baseline}{before}, {move.moved_at} by {move.by}{why}"
-
-
-def finding(pane: Pane, *, forced: bool = False) -> dict[str, Any]:
-    """What can be said of calls that are to be, or are, a baseline; one that was forced is no longer refused."""
-    users = pane.sample.rows["user"]
-    known = np.unique(users[users > 0], return_counts=True)[1]
-    found = {
-        "segment": pane.segment,
-        "calls": pane.n,
-        "from": instant(pane.tick),
-        "to": instant(pane.end),
-        "days": round((pane.end - pane.tick) / 86_400_000, 2),
-        "repeated": round(repeats(pane), 4),
-        "largest_user": round(int(known.max(initial=0)) / max(len(users), 1), 4),
-    }
-    try:
-        return found | {"warnings": list(check(pane, force=forced)), "refused": None}
-    except BaselineRefusedError as refused:
-        return found | {"warnings": [], "refused": str(refused)}
-
-
-def finding_lines(found: dict[str, Any]) -> list[str]:
-    """The same in lines."""
-    return [
-        found["segment"],
-        f"  calls         {found['calls']:,}",
-        f"  period        {found['days']:g} days, {found['from']} to {found['to']}",
-        f"  repeated      {percent(found['repeated'])} of the inputs occurred before",
-        f"  largest user  {percent(found['largest_user'])} of the calls",
-        *(f"  warning: {warning}" for warning in found["warnings"]),
-        f"  refused: {found['refused']}" if found["refused"] else "  can serve as a baseline",
-    ]
 
 
 def lens_facts(lens: Lens) -> dict[str, Any]:

@@ -39,6 +39,7 @@ SETTINGS = {
     "tick_s": ("--tick", "Seconds of event time that are summed up together."),
     "lateness_s": ("--lateness", "Seconds by which a call may come behind the newest one."),
     "first": ("--first", "Without a baseline: calls of a segment that become it."),
+    "pool": ("--pool/--no-pool", "Judge segments too small for a baseline of their own together, those of an app."),
     "slices": ("--slice", "Say of this field whether one value carries a drift, such as region. Up to three."),
     "scores": ("--score", "Judge this score of the calls. Up to three; by default the commonest."),
     "texts": ("--texts", "Excerpts of sampled calls are kept: full, redacted (no emails, keys, numbers), none."),
@@ -61,8 +62,10 @@ def settings_options(*names: str) -> Callable[[Function], Function]:
                 help_text = f"{text} Repeatable.  [{variable}]"
                 wrapped = click.option(flag, name, multiple=True, metavar="NAME", help=help_text)(wrapped)
                 continue
-            help_text = f"{text}  [default: {default}; {variable}]"
-            wrapped = click.option(flag, name, type=type(default), default=None, help=help_text)(wrapped)
+            told = flag.partition("/")[0].lstrip("-") if default is True else default
+            help_text = f"{text}  [default: {told}; {variable}]"
+            wanted = {} if isinstance(default, bool) else {"type": type(default)}
+            wrapped = click.option(flag, name, default=None, help=help_text, **wanted)(wrapped)
         return click.option("--config", metavar="FILE", help=f"Settings, YAML.  [env: {PREFIX}CONFIG]")(wrapped)
 
     return decorate
@@ -80,6 +83,8 @@ def spelled(settings: Settings, always: Collection[str]) -> tuple[list[str], lis
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
         if isinstance(value, tuple):
             flags += [part for one in value for part in (SETTINGS[name][0], one)]
+        elif isinstance(value, bool) and name in SETTINGS:
+            flags.append(SETTINGS[name][0].split("/")[not value])
         elif name in SETTINGS:
             flags += [SETTINGS[name][0], text]
         else:

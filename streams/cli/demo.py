@@ -72,7 +72,7 @@ def _tell(out: Console, alerts: Sequence[Alert], records: Sequence[Record]) -> N
     table = Table(title="injected and found", title_justify="left", box=None, pad_edge=False, header_style="dim")
     for name in ("injected", "kind", "at", "found", "after", "dated"):
         table.add_column(name)
-    left = [one for one in alerts if one.state == "firing"]
+    left = [one for one in alerts if one.state == "firing" and not one.provisional]
     for change in injected():
         for kind in change.kinds:
             found = next((one for one in left if one.kind == kind and _belongs(one, change)), None)

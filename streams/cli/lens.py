@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from drift import lens as lenses
-from drift.baseline import LEAST
 from drift.errors import SourceError
+from drift.soundness import LEAST
 from streams.cli.card import lens_card, lens_facts, table
 from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options, say, settings_options
 from streams.cli.stored import as_json, save

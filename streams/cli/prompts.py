@@ -17,10 +17,11 @@ from rich.text import Text
 from drift import prompt_rules
 from drift import prompts as chains
 from drift.anchor import Anchor, anchored
-from drift.baseline import LEAST, Baseline
+from drift.baseline import Baseline
 from drift.errors import BaselineRefusedError, SourceError
 from drift.prompt_rules import RULES, Breach, Watched
 from drift.prompts import Chain, Distance, Link
+from drift.soundness import LEAST
 from streams.cli.common import (
     Reading,
     bar,

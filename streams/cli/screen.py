@@ -20,7 +20,7 @@ from streams.alerts import Alert, encode
 from streams.cli.common import plain, say
 from streams.embedded import Segment, Watch
 from streams.settings import Settings
-from streams.verdicts import segment_verdict
+from streams.verdicts import not_alone, segment_verdict
 from streams.wording import figure, percent, spelled_out
 
 ANSWERS = {
@@ -77,10 +77,11 @@ class Screen:
             if self.as_json:
                 sys.stdout.buffer.write(encode(one) + b"\n")
                 sys.stdout.buffer.flush()
+            alarming = "yellow" if one.provisional else "bold red"
             say(
                 self.out,
                 f"{one.kind.replace('_', ' ')}: {one.sentence}",
-                style="bold red" if one.state == "firing" else "green",
+                style=alarming if one.state == "firing" else "green",
             )
 
     def show(self, watched: Watch) -> None:
@@ -100,7 +101,8 @@ def verdict_table(segments: Sequence[Segment], most: int = 12) -> Table:
     for segment in segments[:most]:
         name = Text(plain(segment.name))
         if not segment.verdicts:
-            reason = segment.refused or f"{len(segment.waiting):,} calls towards its baseline"
+            reason = not_alone(segment)
+            reason += f"; provisional alarms: {len(early)}" if (early := segment.provisional.standing) else ""
             table.add_row(name, "", ANSWERS["not_enough_data"], "", Text(plain(reason)))
         for number, one in enumerate(segment.verdicts):
             share = f"{one.statistic:.1f} of {one.threshold:.1f}" if one.detector else ""
@@ -133,7 +135,8 @@ def summarise(out: Console, watched: Watch, alerts: Sequence[Alert], said: Seque
     judged = sum(segment.calls for segment in watched.segments.values())
     pending = [segment.state.pending for segment in watched.segments.values() if segment.state]
     left = sum(pane.n for pane in pending if pane)
-    firing = [one for one in alerts if one.state == "firing"]
+    firing = [one for one in alerts if one.state == "firing" and not one.provisional]
+    early = sum(one.state == "firing" and one.provisional for one in alerts)
     out.print()
     out.print(verdict_table(list(watched.segments.values())))
     out.print()
@@ -142,11 +145,24 @@ def summarise(out: Console, watched: Watch, alerts: Sequence[Alert], said: Seque
         f"{judged:,} calls judged in {len(watched.segments):,} segment{'s' * (len(watched.segments) != 1)}"
         f"{f' (the last {left:,} are too few to judge)' if left else ''}; "
         f"{len(firing) or 'no'} alarm{'s' * (len(firing) != 1)}; "
-        f"a segment may raise one false alarm every {settings.budget}",
+        f"{_promise(settings)}",
     )
+    if early:
+        say(
+            out,
+            f"{early:,} provisional alarm{'s' * (early != 1)} before there was a baseline, counted apart: without a "
+            "promise about false alarms",
+            style="yellow",
+        )
     for segment in list(watched.segments.values())[:SENTENCES]:
         say(out, segment_verdict(segment).sentence)
     say(out, *said, *_left_out(watched.counts), *_broken(watched), style="yellow")
+
+
+def _promise(settings: Settings) -> str:
+    if (fleet := settings.shared) is None:
+        return f"a segment may raise one false alarm every {settings.budget}"
+    return f"{fleet.segments:,} segments together may raise one false alarm every {fleet.budget}"
 
 
 def _broken(watched: Watch) -> Iterator[str]:

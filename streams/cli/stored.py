@@ -10,22 +10,14 @@ from typing import Any
 
 import click
 
-from drift.baseline import REFERENCE, Baseline
+from drift.baseline import Baseline
 from drift.errors import LensMismatchError, SettingsError, SourceError
 from drift.lens import Lens
-from drift.pane import Pane, merge
 from streams.aliases import epoch_ms
-from streams.embedded import measured_panes
 from streams.measure import Meter
-from streams.observe import Clock
-from streams.records import Record
 from streams.store import Store
 
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
-
-
-ROUGH = 200
-"""Calls that make a lens which nothing depends on."""
 
 
 class Instant(click.ParamType[int]):
@@ -117,8 +109,3 @@ def save(path: str, data: bytes, flag: str = "-o") -> None:
         Path(path).write_bytes(data)
     except OSError as error:
         raise SourceError(f"{flag} {path} cannot be written: {error.strerror}; name a place that can") from error
-
-
-def rough_pane(meter: Meter, records: Sequence[Record], clock: Clock) -> Pane:
-    """Pane of calls in order of time, for what does not depend on a lens: any that is quickly made will do."""
-    return merge(measured_panes(meter, meter.fit_lens(records[:ROUGH]), records, clock, REFERENCE), size=REFERENCE)

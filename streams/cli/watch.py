@@ -61,7 +61,8 @@ NAMED = 5
 @click.option(
     "--fail-on",
     type=click.Choice(["drift"]),
-    help="Exit 1 if any drift was found, or else 3 if a segment could not be judged: silence is no pass.",
+    help="Exit 1 if any drift was found, or else 3 if a segment could not be judged: silence is no pass. Provisional "
+    "alarms do not count.",
 )
 @click.option("--summary", metavar="FILE", help="Write the verdict of each segment, a line of JSON each, at the end.")
 @click.option("--json", "as_json", is_flag=True, help="Alert records as JSON lines on standard output, nothing else.")
@@ -81,7 +82,9 @@ def watch(
     """Judge call records of a file (plain, gzip, zstd) or standard input.
 
     Each line is one call as JSON; app, event_time and an input or output are needed. Without --baseline each segment
-    (app and prompt name) takes its own first calls.
+    (app and prompt name) takes its own first calls; segments too small for that are judged together, as APP/*. Until
+    those calls suffice it is watched against itself: provisional alarms tell of a jump in length, latency or errors,
+    promise nothing about false alarms and count for no verdict.
 
     On a pipe alerts come as soon as a tick is closed, that is --lateness (5 minutes of event time) behind the newest
     call. Ctrl-C judges all that was read and tells it; a second one stops at once.
@@ -109,6 +112,8 @@ def watch(
         replay="" if source == "-" else _replay(source, names, known, origins, first, force, reading, settings),
         origins=origins,
         allowed=settings.prompts.allowed,
+        fleet=settings.shared,
+        pool=settings.pool,
     )
     screen = Screen(out, source, as_json)
     watched = Watch(meter, options, known, warn=screen.say, progress=screen.step)
@@ -204,7 +209,7 @@ def _unjudged(watched: Watch, known: Mapping[str, Baseline]) -> Iterator[str]:
 
 def _gate(watched: Watch, known: Mapping[str, Baseline], screen: Screen) -> None:
     """Exit with 1 for drift, or else with 3 where a segment has no answer."""
-    if any(one.state == "firing" for one in screen.alerts):
+    if any(one.state == "firing" and not one.provisional for one in screen.alerts):
         sys.exit(1)
     if silent := list(_silent(watched, known)):
         say(screen.out, f"--fail-on drift: no drift was found, but not judged were {', '.join(silent)}", style="red")
@@ -217,6 +222,8 @@ def _silent(watched: Watch, known: Mapping[str, Baseline]) -> Iterator[str]:
         if name not in watched.segments:
             yield f"{name} (no calls)"
     for segment in watched.segments.values():
+        if segment.judge is None and segment.pool:
+            continue  # its pool answers for it
         if segment.judge is None:
             yield f"{segment.name} (no baseline could be made of its calls)"
         elif not segment.answered:

@@ -3,7 +3,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from drift.baseline import build, check, decode, encode, repeats
+from drift.baseline import build, decode, encode
 from drift.block import sizes
 from drift.budget import Budget
 from drift.errors import BaselineRefusedError, CorruptError
@@ -59,32 +59,48 @@ def test_a_torn_baseline_is_refused():
 
 
 def test_too_few_calls_are_refused_even_by_force():
-    with pytest.raises(BaselineRefusedError, match="at least 200 calls, got 199"):
-        check(builders.pane(builders.calls(199, 93), size=5000), force=True)
+    few = builders.pane(builders.calls(199, 93), size=5000)
+    with pytest.raises(BaselineRefusedError, match=r"at least 200 calls, got 199: give a longer range of calls$"):
+        build(builders.lens(), [few], [10], runs=0, force=True)
 
 
-def test_calls_that_repeat_each_other_are_refused_unless_forced():
+def repetitive():
     rows = builders.calls(300, 94)
     rows["asked"][:200] = 1
-    total = builders.pane(rows, size=5000)
-    with pytest.raises(BaselineRefusedError, match="66 % of the calls repeat"):
-        check(total)
-    assert any("repeat an earlier input" in warning for warning in check(total, force=True))
+    return builders.pane(rows, size=5000)
 
 
-def test_calls_without_input_do_not_repeat_each_other():
-    rows = builders.calls(300, 95)
-    rows["asked"][:200], rows["topic"][:200] = 1, -1
-    assert repeats(builders.pane(rows, size=5000)) == 0
+def test_calls_that_repeat_each_other_are_refused_unless_forced_and_what_was_overridden_is_recorded():
+    with pytest.raises(BaselineRefusedError, match=r"66 % of the calls repeat .* or say --force"):
+        build(builders.lens(), [repetitive()], [10], runs=0)
+    facts = build(builders.lens(), [repetitive()], [10], runs=0, force=True).facts
+    assert facts["forced"]
+    assert [text[:25] for text in facts["overridden"]] == ["66 % of the calls repeat "]
+    assert any("66 % of the calls repeat" in text for text in facts["warnings"])
+    assert not any("--force" in text for text in facts["warnings"])
 
 
-def test_warnings_name_one_busy_user_and_a_short_span():
-    rows = builders.calls(300, 96)
-    rows["user"] = np.arange(1, 301)
-    rows["user"][:100] = 9
-    warnings = check(builders.pane(rows, size=5000))
-    assert any("one user made 3" in warning for warning in warnings)
-    assert any("less than a day" in warning for warning in warnings)
+def test_force_that_overrides_nothing_records_that_it_was_given_and_nothing_else():
+    facts = build(builders.lens(), [builders.pane(builders.calls(300, 96), size=300)], [10], runs=0, force=True).facts
+    assert facts["forced"]
+    assert "overridden" not in facts
+
+
+def drifting():
+    return builders.ticks(
+        np.concatenate([builders.calls(300, 98), builders.calls(300, 99, model=1.5, start=300)]), size=600
+    )
+
+
+def test_a_large_drift_inside_is_refused_unless_forced_or_only_to_be_warned_of():
+    with pytest.raises(BaselineRefusedError, match=r"it drifts inside, at 1970-01-01T00:0[45].* answers .*--force"):
+        build(builders.lens(), drifting(), [10], runs=0)
+    forced = build(builders.lens(), drifting(), [10], runs=0, force=True).facts
+    assert "it drifts inside" in forced["overridden"][0]
+    watched = build(builders.lens(), drifting(), [10], runs=0, drift_refuses=False).facts
+    assert any("it drifts inside" in text and "--from" in text for text in watched["warnings"])
+    assert not watched["forced"]
+    assert "overridden" not in watched
 
 
 def test_blocks_are_whole_ticks_of_ten_calls_or_an_hour():

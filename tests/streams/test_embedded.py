@@ -229,6 +229,25 @@ def test_a_baseline_of_too_few_calls_is_refused_with_a_remedy():
         build_baseline(traffic.meter(), log(0, 100, None))
 
 
+def test_first_calls_that_drift_inside_are_refused_as_a_baseline_by_hand_and_warned_of_in_a_watch(few_runs):
+    drifting = log(0, 1000, 300)
+    with pytest.raises(BaselineRefusedError, match=r"it drifts inside, at .* answers to like questions moved"):
+        build_baseline(traffic.meter(), drifting[:600])
+    told = []
+    watched, _, _ = run(drifting, known=False, first=600, warn=told.append)
+    assert lone(watched).judge is not None
+    assert any("it drifts inside" in text and "--from" in text for text in told)
+    assert "overridden" not in lone(watched).judge.baseline.facts
+
+
+@pytest.mark.parametrize(("session", "largest"), [("", None), ("one", 0.5)])
+def test_a_baseline_knows_the_share_of_its_largest_session_if_any_is_known(few_runs, session, largest):
+    calls = [msgspec.structs.replace(one, session_id=session * (i % 2)) for i, one in enumerate(log(0, 300, None))]
+    made = build_baseline(traffic.meter(), calls)
+    assert made.facts.get("largest_session") == largest
+    assert any("one session holds 50 %" in text for text in made.facts["warnings"]) == (largest is not None)
+
+
 def test_a_baseline_tells_its_progress_and_keeps_its_facts(few_runs):
     told = []
     made = build_baseline(

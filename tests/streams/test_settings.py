@@ -4,7 +4,7 @@ import pytest
 
 from drift.errors import SettingsError
 from drift.state import TOLERANCES
-from streams.settings import Prompts, Settings, load
+from streams.settings import Prompts, Settings, Sharing, load
 
 
 def refusal(file=None, flags=None, environment=None):
@@ -61,6 +61,8 @@ def test_every_setting_can_come_from_the_environment():
         "prompts": "{allowed: {answer: [v1, v2]}}",
         "slices": "region, attributes.tier",
         "scores": "correct",
+        "fleet": "{one_false_alarm_every: 7d, segments: 40, weights: {batch: 0.2}}",
+        "pool": "false",
     }
     settings = load(None, {}, {f"DRIFTLINE_{name.upper()}": text for name, text in given.items()})
     allowed = Prompts({"answer": ["v1", "v2"]})
@@ -82,6 +84,8 @@ def test_every_setting_can_come_from_the_environment():
         allowed,
         ("region", "attributes.tier"),
         ("correct",),
+        Sharing("7d", 40, {"batch": 0.2}),
+        False,
     )
     assert given.keys() == set(Settings.__struct_fields__)
 
@@ -97,6 +101,14 @@ def test_an_empty_file_changes_nothing(write):
 def test_tolerances_change_only_the_detectors_that_they_name(write):
     settings = load(write("tolerances: {latency: 0.2}"), {}, {})
     assert settings.all_tolerances == {**TOLERANCES, "latency": 0.2}
+
+
+def test_a_fleets_budget_is_shared_by_the_segments_that_are_watched_unless_others_are_declared(write):
+    given = "segments: 30\nfleet: {one_false_alarm_every: 7d, weights: {batch: 0.5}%s}"
+    fleet = load(write(given % ""), {}, {}).shared
+    assert (fleet.budget.every, fleet.segments, fleet.total) == (7, 30, 29.5)
+    assert load(write(given % ", segments: 5"), {}, {}).shared.segments == 5
+    assert Settings().shared is None
 
 
 def test_durations_become_milliseconds_and_the_budget_is_parsed():
@@ -124,6 +136,12 @@ def test_durations_become_milliseconds_and_the_budget_is_parsed():
         ("texts", "some", "wanted: full or redacted or none"),
         ("one_false_alarm_every", "often", "'30d'"),
         ("one_false_alarm_every", "0 calls", "'30d'"),
+        ("fleet", {"segments": 5}, "one_false_alarm_every"),
+        ("fleet", {"one_false_alarm_every": "often"}, "'30d'"),
+        ("fleet", {"one_false_alarm_every": "7d", "segments": -1}, ">= 0"),
+        ("fleet", {"one_false_alarm_every": "7d", "segments": 1, "weights": {"a": 1, "b": 2}}, "at least 2"),
+        ("fleet", {"one_false_alarm_every": "7d", "weights": {"a": 0}}, "more than 0"),
+        ("pool", "perhaps", "`bool`"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_with_its_name_and_what_is_wanted(name, value, words, monkeypatch):

@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +144,58 @@ def test_repeating_calls_are_refused_unless_forced_and_that_is_recorded(tmp_path
     source = write(tmp_path / "same.jsonl", records(220, input="the same question again"))
     assert "--force" in refusal(call(str(tmp_path), "build", source), BaselineRefusedError)
     forced = call(str(tmp_path), "build", source, "--force", "--json")
-    assert json.loads(forced.stdout)["facts"]["forced"]
+    facts = json.loads(forced.stdout)["facts"]
+    assert facts["forced"]
+    assert "100 % of the calls repeat" in facts["overridden"][0]
+    assert "forced although: 100 % of the calls repeat" in forced.stderr
+
+
+@pytest.fixture(scope="session")
+def drifting(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """500 calls, those after the first 250 with answers of another kind; and the time of the change."""
+    made = records(500)
+    for one in made[250:]:
+        one["output"] = "Sorry, no. " + str(one.get("output", ""))[:30]
+        one["output_tokens"] = 12
+    return write(tmp_path_factory.mktemp("drifting") / "calls.jsonl", made), str(made[250]["event_time"])
+
+
+def test_calls_that_drift_inside_are_refused_and_told_from_when_to_build(
+    drifting: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.embedded.baselines.build", partial(baselines.build, runs=0))
+    source, at = drifting
+    told = refusal(call(str(tmp_path), "build", source), BaselineRefusedError)
+    assert "it drifts inside" in told
+    assert "answers to like questions moved" in told
+    assert "or say --force" in told
+    (start,) = re.findall(r"--from (\S+)\)", told)
+    apart = datetime.fromisoformat(start) - datetime.fromisoformat(at)
+    assert abs(apart.total_seconds()) < 3600
+    assert call(str(tmp_path), "build", source, "--from", start).exception is None
+    assert "it drifts inside" in call(str(tmp_path), "build", source, "--force").stderr
+
+
+def test_check_tells_what_drifts_inside_by_how_much_and_when(drifting: tuple[str, str], tmp_path: Path) -> None:
+    result = call(str(tmp_path), "check", drifting[0], "--json")
+    found = json.loads(result.stdout)
+    (inside,) = [one for one in found["findings"] if one["test"] == "drift inside"]
+    assert result.exit_code == 2
+    assert inside["severity"] == "refuse"
+    aspects = {one["name"]: one for one in inside["figures"]["aspects"]}
+    assert {"answers", "output_length"} <= {name for name, one in aspects.items() if one["drift"]}
+    assert not aspects["topics"]["drift"]
+    assert aspects["output_length"]["effect"] < -0.5
+    assert "output length" in result.stderr
+    assert "tolerated" in result.stderr
+    after = call(str(tmp_path), "check", drifting[0], "--from", inside["figures"]["at"], "--json")
+    assert after.exit_code == 0
+    assert json.loads(after.stdout)["calls"] < 300
+
+
+def test_a_range_is_of_a_source_not_of_a_stored_baseline(built: tuple[str, Result]) -> None:
+    result = call(built[0], "check", f"{SEGMENT}@prod", "--from", "2026-01-05")
+    assert "--from and --to" in refusal(result, SettingsError)
 
 
 def test_a_baseline_written_to_a_file_is_a_name_of_it(few: str, tmp_path: Path) -> None:
@@ -210,7 +264,8 @@ def test_check_of_a_stored_baseline_warns_and_fails_only_where_it_is_strict(buil
     assert result.exit_code == 0
     assert (found["calls"], found["refused"]) == (600, None)
     assert 0 < found["largest_user"] < 0.2
-    assert "warning: only 600 calls" in result.stderr
+    assert "warn    calls             only 600 calls" in result.stderr
+    assert "can serve as a baseline, with " in result.stderr
     assert call(address, "check", f"{SEGMENT}@prod", "--strict").exit_code == 1
 
 
@@ -225,7 +280,8 @@ def test_check_of_calls_that_cannot_serve_exits_2(tmp_path: Path) -> None:
     result = call(str(tmp_path), "check", source, "--json")
     assert result.exit_code == 2
     assert "repeat an earlier input" in json.loads(result.stdout)["refused"]
-    assert "100 % of the inputs occurred before" in result.stderr
+    assert "refuse  repeated inputs   100 % of the calls repeat an earlier input" in result.stderr
+    assert "cannot serve as a baseline" in result.stderr
 
 
 def test_check_of_a_forced_baseline_warns_and_refuses_no_more(tmp_path: Path) -> None:
@@ -235,7 +291,9 @@ def test_check_of_a_forced_baseline_warns_and_refuses_no_more(tmp_path: Path) ->
     assert result.exit_code == 0
     found = json.loads(result.stdout)
     assert found["refused"] is None
-    assert "100 % of the calls repeat an earlier input" in found["warnings"][0]
+    assert found["forced"]
+    assert any("100 % of the calls repeat an earlier input" in warning for warning in found["warnings"])
+    assert "(it was forced)" in result.stderr
     assert call(str(tmp_path), "check", name, "--strict").exit_code == 1
 
 
@@ -247,7 +305,7 @@ def test_check_of_several_segments_exits_2_only_where_none_can_serve(tmp_path: P
     assert result.exit_code == 0
     assert refused["support-bot/large"] is None
     assert "at least 200 calls, got 1" in refused["support-bot/small"]
-    assert "refused: segment support-bot/small" in result.stderr
+    assert "refuse  calls             a baseline needs at least 200 calls, got 1" in result.stderr
     assert call(str(tmp_path), "check", mixed, "--strict").exit_code == 1
     assert call(str(tmp_path), "check", write(tmp_path / "small.jsonl", small)).exit_code == 2
 

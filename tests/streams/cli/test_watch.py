@@ -84,6 +84,21 @@ def test_fail_on_drift_ends_with_1_for_drift_even_where_another_segment_could_no
     assert driftline("watch", write(drifting()), *baselines, "--fail-on", "drift").status == 1
 
 
+def test_provisional_alarms_are_told_apart_and_fail_nothing(driftline, write, tmp_path):
+    calls = [*traffic.calls(0, 200), *traffic.calls(200, 390, latency_ms=20_000)]
+    summary = tmp_path / "summary.jsonl"
+    ran = driftline("watch", write(traffic.lines(calls)), "--json", "--fail-on", "drift", "--summary", summary)
+    assert ran.status == 3
+    (alert,) = [msgspec.json.decode(line, type=Alert) for line in ran.out.splitlines()]
+    assert (alert.detector, alert.provisional) == ("provisional_latency", True)
+    assert "operational: Provisional: since" in ran.err
+    assert "no alarms;" in ran.err
+    assert "1 provisional alarm before there was a baseline, counted apart" in ran.err
+    verdict = msgspec.json.decode(summary.read_bytes())
+    assert verdict["answer"] == "not_enough_data"
+    assert verdict["provisional"][0]["detector"] == "provisional_latency"
+
+
 def test_fail_on_drift_asks_nothing_of_segments_without_a_baseline(driftline, normal, write):
     lines = good(1400) + traffic.lines(traffic.calls(1400, 1450, app="other"))
     assert driftline("watch", write(lines), "--baseline", normal, "--fail-on", "drift").status == 0
