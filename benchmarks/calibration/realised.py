@@ -66,10 +66,7 @@ class Judged:
     def alarms(self, every: float, *, guaranteed: bool = False) -> dict[str, Alarms]:
         """Alarms of all detectors together (``any``) and of each, at the thresholds of this budget in calls."""
         thresholds = baselines.decode(self.baseline).thresholds(Budget(every, "calls"))
-        first = {
-            name: np.minimum(one.first(thresholds[name][guaranteed], self.streams), np.inf)
-            for name, one in self.records.items()
-        }
+        first = {name: one.first(thresholds[name][guaranteed], self.streams) for name, one in self.records.items()}
         first = {"any": np.min(list(first.values()), axis=0), **first}
         return {name: Alarms.of(at, self.length) for name, at in first.items()}
 
