@@ -48,6 +48,7 @@ bench: $(VENV)/developing ## measurements, minutes
 
 bench-kinds: $(VENV)/developing ## which kind of drift is named on real calls, prompt edits, shadow pairs: hours
 	$(BIN)/python -m benchmarks.kinds --page docs/benchmarks.md
+	$(BIN)/python -m benchmarks.calibration
 	$(BIN)/python -m benchmarks.prompt_chain
 	$(BIN)/python -m benchmarks.pairs
 

@@ -115,7 +115,7 @@ class Baseline:
     @cached_property
     def panel(self) -> Panel:
         """Its detectors."""
-        return Panel.of(self.frame, [self.fit], rates(self.features, self.fit.scales))
+        return Panel.of(self.frame, [self.fit], rates(self.features, self.fit.scales, slots=self.frame.slots))
 
     @property
     def calls_a_day(self) -> float:
@@ -248,6 +248,7 @@ def encode(baseline: Baseline) -> bytes:
         "examples": baseline.examples,
         "answers": baseline.answers,
         "facts": baseline.facts,
+        **({"slots": made.slots} if made.slots > 1 else {}),
     }
     metadata = {"driftline_baseline": json.dumps(about, sort_keys=True)}  # one key: their order in the file is random
     return safetensors.numpy.save({name: np.ascontiguousarray(a) for name, a in tensors.items()}, metadata)
@@ -274,6 +275,7 @@ def decode(data: bytes) -> Baseline:
             bands,
             tuple(int(stratum, 16) for stratum in strata),
             tensors["frame.parts"],
+            about.get("slots", 1),
         )
         calibration = _calibration(about["calibration"], tensors)
         return Baseline(

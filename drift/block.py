@@ -16,6 +16,7 @@ from drift.detectors.memory import FloatArray
 from drift.fit import FAR, OFF_TOPIC, THUMBS_DOWN, feedback, measured
 from drift.pane import Pane, merge
 from drift.panel import Feed, Mask
+from drift.seasonal_sums import adjusted, hours_in
 from drift.sliced_sums import parts
 
 LEAST = 10
@@ -110,6 +111,7 @@ class Block:
 
     def __init__(self, baseline: Baseline, layout: Layout, pane: Pane, weight: float) -> None:
         """Read the sums of a pane."""
+        self.hours = hours_in(baseline, (pane.tick, pane.end))
         self.baseline, self.layout, self.weight = baseline, layout, weight
         self.cells, self.counts = pane.sums.cells, pane.sums.counts
         self.slices = pane.sums.slice_cells, pane.sums.slice_counts
@@ -117,7 +119,15 @@ class Block:
 
     @cached_property
     def vector(self) -> FloatArray:
-        """All sums of the block; read it after the feed was stepped through, which says which topics had grown."""
+        """All sums of the block, less what is due to its hour of the day.
+
+        Read it after the feed was stepped through, which says which topics had grown.
+        """
+        return adjusted(self.baseline, self.layout, self.sums, self.hours)
+
+    @cached_property
+    def sums(self) -> FloatArray:
+        """All sums as they are."""
         made, layout = np.zeros(self.layout.width), self.layout
         made[layout.topics] = self._topics
         made[layout.inputs] = self._inputs
@@ -138,6 +148,7 @@ class Block:
         if not self.layout.values:
             return self.vector
         kept = parts(self.baseline, self.layout, self.slices, self.layout.values, self.grown)
+        kept = adjusted(self.baseline, self.layout, kept, self.hours)
         return np.concatenate([self.vector, kept.ravel()])
 
     @cached_property
@@ -157,6 +168,7 @@ class Block:
             self._compare,
             scalars,
             self._flagged,
+            None if self.baseline.fit.seasons is None else np.array([[np.argmax(self.hours)]]),
         )
 
     def _compare(self, grown: Mask) -> tuple[FloatArray, FloatArray]:

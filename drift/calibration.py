@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drift.budget import LARGEST
+from drift import seasons
 from drift.detectors.memory import FloatArray
 from drift.fit import Features, fit, rates
 from drift.frame import Frame
 from drift.parts import IntArray
 from drift.replicas import Replicas, recounted
+from drift.resample import refit, stream
 
 RUNS = 100
 LENGTH = 20_000
@@ -35,9 +36,6 @@ WELL_MEASURED = 12
 
 STEEP = 0.3
 """Least slope of that line, in nats of evidence a nat of run length: short runs may suggest a flatter one."""
-
-MOST_BLOCKS = 4000
-"""Blocks of a run, which is shorter where blocks are of few calls."""
 
 _TOGETHER = 50
 
@@ -138,16 +136,20 @@ def calibrate(
     n = len(features.topic)
     original = fit(frame, features, np.ones(n))
     known = rates(features, original.scales)
-    sizes = _sizes(blocks, length, rng)
-    clock = np.cumsum(sizes).astype(np.float64)
+    truth = seasons.learn(features, original.scales, original.proportions, frame.slots, likely=True)
+    made = stream(features, frame.slots, blocks, length, rng)
+    together = _TOGETHER if made.slots is None else _TOGETHER // 2  # each group begins at an hour of its own
     found: dict[str, list[tuple[IntArray, FloatArray, FloatArray]]] = {}
-    for low in range(0, runs, _TOGETHER):
-        count = min(_TOGETHER, runs - low)
-        weights = [redrawn(n, rng) for _ in range(count)]
-        fits = [fit(frame, features, each, original) for each in weights]
-        rated = recounted(known, features, original.scales, weights)
-        replicas = Replicas(frame, features, fits, sizes, rated, verdicts=original.scales)
-        courses = replicas.courses(rng.integers(0, n, (count, int(sizes.sum()))))
+    for low in range(0, runs, together):
+        count = min(together, runs - low)
+        picked = [rng.integers(0, n, n) for _ in range(count)]
+        fits = [refit(frame, features, original, truth, each) for each in picked]
+        if low and made.slots is not None:
+            made = stream(features, frame.slots, blocks, length, rng)
+        clock = np.cumsum(made.sizes).astype(np.float64)
+        rated = recounted(known, features, original.scales, [np.bincount(each, minlength=n) for each in picked])
+        replicas = Replicas(frame, features, fits, made.sizes, rated, made.slots, original.scales)
+        courses = replicas.courses(rng.integers(0, n, (count, made.calls)))
         for name, course in courses.items():
             for r in range(count):
                 highs = np.flatnonzero(course[:, r] > np.maximum.accumulate(np.append(-np.inf, course[:-1, r])))
@@ -156,19 +158,12 @@ def calibrate(
     records = {
         name: Records(*(np.concatenate(part) for part in zip(*parts, strict=True))) for name, parts in found.items()
     }
-    return Calibration(records, runs, float(sizes.sum()), frozenset(known))
+    return Calibration(records, runs, float(made.calls), frozenset(known))
 
 
 def redrawn(n: int, rng: np.random.Generator) -> FloatArray:
     """How often each of n calls is in a resample of them, ``(n,)``."""
     return np.bincount(rng.integers(0, n, n), minlength=n).astype(np.float64)
-
-
-def _sizes(blocks: Sequence[int], length: int, rng: np.random.Generator) -> IntArray:
-    """Sizes of a stream's blocks, drawn from the baseline's own; cut above ``LARGEST`` calls: more looks, not fewer."""
-    given = np.minimum(np.asarray(blocks if len(blocks) else [10]), LARGEST)
-    count = int(np.clip(length / given.mean(), 150, MOST_BLOCKS))
-    return rng.choice(given, count).astype(np.int64)
 
 
 def promised(

@@ -90,10 +90,11 @@ def effect(
         place, made = layout.scalars[detector], _score if baseline.fit.scales[detector].plain else _scalar
         return made(baseline, detector, sums[place], None if before is None else before[place])
     flagged, n = (float(part) for part in layout.raised(baseline, detector, sums))
+    flagged = min(max(flagged, 0.0), n)  # less what is due to the hour it may be either side
     known = baseline.panel.rates[detector]
     if before is not None:
         raised, size = (round(float(part)) for part in layout.raised(baseline, detector, before))
-        known = replace(known, flagged=raised, size=size)
+        known = replace(known, flagged=min(max(raised, 0), size), size=size)
     return _rate(known, detector, flagged, n)
 
 

@@ -166,7 +166,8 @@ def moved(baseline: Baseline, counts: FloatArray, most: int = 5) -> tuple[Moved,
         return ()
     z = (counts - n * p) / np.sqrt(np.maximum(n * p * (1 - p), 1e-12) * (1 + n / baseline.fit.size))
     order = np.argsort(-np.abs(z), kind="stable")[:most]
-    return tuple(Moved(int(k), float(p[k]), float(counts[k] / n), float(z[k]), int(counts[k])) for k in order)
+    seen = np.maximum(counts, 0.0)  # less what is due to the hour they may be negative
+    return tuple(Moved(int(k), float(p[k]), float(seen[k] / n), float(z[k]), round(float(seen[k]))) for k in order)
 
 
 def along_answers(baseline: Baseline, way: FloatArray, rows: Rows) -> FloatArray:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from drift import seasons
 from drift.bins import LOGS, MISSING, THOUSAND, score_values, to_score_bins
 from drift.call import FEEDBACK, FLAGS, SCORES, SERIES, Rows
 from drift.detectors.rate import Rate
 from drift.frame import CROWDED, FEWEST, Frame, cell_means, log_lengths, topic_residuals
 from drift.lens import TAILS
 from drift.parts import FloatArray, IntArray, Whitening
+from drift.seasons import Seasons
 
 LEAST_COMPARED = 200
 """Calls with comparable answers from which there is a detector of answers."""
@@ -67,6 +69,7 @@ class Features:
     flags: npt.NDArray[np.int8]  # (N, flags)
     far: npt.NDArray[np.bool_]  # (N,) questions far from every topic
     at: IntArray  # (N,) event time
+    slot: IntArray  # (N,) hour of the day or week
 
     @classmethod
     def of(cls, frame: Frame, rows: Rows) -> Features:
@@ -82,6 +85,7 @@ class Features:
             rows["flags"],
             (topic >= 0) & (rows["band"] >= FAR),
             rows["at"],
+            seasons.slot_of(rows["at"], frame.slots),
         )
 
 
@@ -112,6 +116,11 @@ class Scale:
         ranks = below[np.searchsorted(self.bins, bins, "left")] + below[np.searchsorted(self.bins, bins, "right")]
         u = ranks / self.n - 1.0
         return np.stack([np.sqrt(3.0) * u, np.sqrt(5.0) * (1.5 * u * u - 0.5)], axis=1)
+
+    def each(self, bins: npt.NDArray[np.int32]) -> FloatArray:
+        """What is summed up of each bin, ``(n, 4)``: the polynomials, what is averaged, and its square."""
+        values = measured(self.series, bins)
+        return np.column_stack([self.basis(bins), values, values * values])
 
     @property
     def plain(self) -> bool:
@@ -145,7 +154,8 @@ class Fit:
     ``size`` is the calls with an input. An answer is expected to be its cell's ``base`` ``(cells, r)`` and the
     input's image under its part's ``slope`` ``(P, d, r)``; ``centres`` are the mean answers of each stratum and topic
     ``(cells, r)``, ``usual`` their mean inputs ``(cells, d)`` and ``counts`` their calls. ``residuals`` are what the
-    reference calls differ by, with their ``residual_part`` and ``residual_weights``.
+    reference calls differ by, with their ``residual_part`` and ``residual_weights``. ``seasons`` is what hours differ
+    in: None where it is not known, and in a fit of a resample.
     """
 
     size: float
@@ -165,6 +175,7 @@ class Fit:
     residual_mean: FloatArray
     scales: Mapping[str, Scale]
     comparable: bool
+    seasons: Seasons | None = None
 
     @property
     def known(self) -> npt.NDArray[np.bool_]:
@@ -229,9 +240,10 @@ def fit(frame: Frame, features: Features, weights: FloatArray, like: Fit | None 
         for name in (SCALARS if like is None else like.scales)
         if (scale := scale_of(name, features.bins, weights, resampled=like is not None)) is not None
     }
+    proportions = (counts + 0.5) / (counts.sum() + 0.5 * frame.topics)
     return Fit(
         max(float(weights[asked].sum()), 1.0),
-        (counts + 0.5) / (counts.sum() + 0.5 * frame.topics),
+        proportions,
         share @ features.inputs[asked],
         features.inputs[asked],
         share,
@@ -247,6 +259,7 @@ def fit(frame: Frame, features: Features, weights: FloatArray, like: Fit | None 
         kept @ residuals / max(kept.sum(), 1e-9),
         scales,
         kept.sum() >= LEAST_COMPARED if like is None else like.comparable,
+        seasons.learn(features, scales, proportions, frame.slots) if like is None else None,
     )
 
 
@@ -301,7 +314,9 @@ def _ridge(inputs: FloatArray, weights: FloatArray) -> FloatArray:
     return np.asarray(min(RIDGE, max(weights.sum(), 1e-9)) * np.eye(inputs.shape[1]))
 
 
-def rates(features: Features, scales: Mapping[str, Scale], weights: FloatArray | None = None) -> dict[str, Rate]:
+def rates(
+    features: Features, scales: Mapping[str, Scale], weights: FloatArray | None = None, slots: int = 1
+) -> dict[str, Rate]:
     """Detectors of rates for these calls: flags, questions far from every topic, verdicts, feedback.
 
     Parameters
@@ -310,6 +325,8 @@ def rates(features: Features, scales: Mapping[str, Scale], weights: FloatArray |
         Scales of the same calls, counted alike.
     weights
         How often each call counts, in whole numbers, ``(N,)``; once by default.
+    slots
+        Hours of the day or week that the baseline tells apart.
     """
     weights = np.ones(len(features.topic)) if weights is None else weights
     made = {name: Rate(_count(weights, features.flags[:, i] > 0), _count(weights)) for i, name in enumerate(FLAGS)}
@@ -322,7 +339,21 @@ def rates(features: Features, scales: Mapping[str, Scale], weights: FloatArray |
     down, rated = feedback(features.bins[:, FEEDBACK])
     if rated.sum() >= LEAST_VALUES:
         made[THUMBS_DOWN] = Rate(_count(weights, down), _count(weights, rated))
-    return made
+    if slots == 1:
+        return made
+    return {
+        name: _by_slot(rate, raised(features, name, scales.get(name)), weights, features, slots)
+        for name, rate in made.items()
+    }
+
+
+def _by_slot(
+    rate: Rate, found: tuple[FloatArray, FloatArray], weights: FloatArray, features: Features, slots: int
+) -> Rate:
+    """The rate with what is known of its daily cycle."""
+    flagged, possible = found
+    offsets, errors = seasons.rates(weights * flagged, weights * possible, features.slot, slots)
+    return replace(rate, offsets=offsets, errors=errors)
 
 
 def raised(features: Features, name: str, scale: Scale | None = None) -> tuple[FloatArray, FloatArray]:

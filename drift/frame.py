@@ -13,6 +13,7 @@ import scipy.cluster.hierarchy
 import scipy.linalg
 import scipy.sparse
 
+from drift import seasons
 from drift.bins import LOGS, MISSING
 from drift.call import DIMENSIONS, GRID, LENGTH_GRID, OUTPUT_CHARS, Rows
 from drift.lens import TOPICS, Lens
@@ -57,6 +58,8 @@ class Frame:
         Hashes of the prompt versions and variants that have means of their own.
     parts
         The part of each topic, ``(topics,)``: topics of one part have their answers judged together.
+    slots
+        Hours of the day or week that are told apart, 1 where the daily cycle is not known.
     """
 
     groups: IntArray
@@ -67,6 +70,7 @@ class Frame:
     bands: int
     strata: tuple[int, ...]
     parts: IntArray
+    slots: int = 1
 
     @property
     def part_count(self) -> int:
@@ -124,11 +128,12 @@ def frame(lens: Lens, rows: Rows, *, pooled: bool = False) -> Frame:
     bands = NEAR if (rows["band"] >= NEAR).mean() <= CROWDED else 5
     none = np.zeros(int(groups.max()) + 1, np.int64)
     made = Frame(groups, mean, input_map, np.zeros((2 * DIMENSIONS + 2, 0)), (), bands, strata, none)
+    slots = seasons.count(rows["at"])
     rows = rows[answered & (rows["topic"] >= 0)]
     answer_map, blocks = _answer_map(made, rows, width)
     # In the order in which they are stored: a matrix product differs in the last digit with the order in memory.
     maps = np.ascontiguousarray(input_map), np.ascontiguousarray(answer_map)
-    made = Frame(groups, mean, *maps, blocks, bands, strata, none)
+    made = Frame(groups, mean, *maps, blocks, bands, strata, none, slots)
     return replace(made, parts=_parts(lens, made, rows)) if blocks else made
 
 

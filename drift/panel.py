@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from drift.detectors.tilt import Reference, Tilt
 from drift.detectors.topics import Topics
 from drift.fit import THUMBS_DOWN, Fit
 from drift.frame import Frame
-from drift.parts import Whitening
+from drift.parts import IntArray, Whitening
 
 KINDS = {
     "topics": "data",
@@ -82,7 +82,8 @@ class Feed:
     """T blocks of calls of R replicas in a baseline's coordinates.
 
     ``scalars`` holds sums of the two Legendre polynomials ``(T, R, 2)`` and calls with a value ``(T, R)``; ``flags``
-    flagged calls and all that could be, of the one replica that is judged live.
+    flagged calls and all that could be, of the one replica that is judged live; ``slot`` the hour of the day or week of
+    each block, None where blocks are compared with all hours.
     """
 
     calls: FloatArray  # (T, R)
@@ -92,6 +93,7 @@ class Feed:
     compared: Compared
     scalars: Mapping[str, tuple[FloatArray, FloatArray]]
     flags: Mapping[str, tuple[float, float]]
+    slot: IntArray | None = None  # (T, R)
 
 
 State = Mapping[str, Memory | FloatArray]
@@ -105,6 +107,7 @@ class Panel:
     tilts: Mapping[str, Tilt]
     rates: Mapping[str, Rate]
     whitenings: Sequence[Whitening]
+    offsets: Mapping[str, FloatArray]  # (R, S, d) of a tilt's features in each slot; none where hours are alike
 
     @classmethod
     def of(cls, frame: Frame, fits: Sequence[Fit], rates: Mapping[str, Rate]) -> Panel:
@@ -120,10 +123,11 @@ class Panel:
                 tilts[name] = _scalar(fits, name)
         slack = GIVEN_AWAY * frame.topics / (2 * size.mean())
         return cls(
-            Topics(np.stack([fit.proportions for fit in fits]), size, slack),
+            Topics(np.stack([fit.proportions for fit in fits]), size, slack, _topics_by_slot(fits)),
             tilts,
             rates,
             [fit.whitening for fit in fits],
+            _offsets(fits, tilts),
         )
 
     @property
@@ -143,16 +147,19 @@ class Panel:
         after: dict[str, Memory | FloatArray] = {}
         course: dict[str, FloatArray] = {}
         after["topics"], course["topics"], grown = self.topics.update(
-            _memory(state["topics"]), feed.topics, feed.calls, feed.weight
+            _memory(state["topics"]), feed.topics, feed.calls, feed.weight, feed.slot
         )
         for name, tilt in self.tilts.items():
             sums, n = self._sums(name, feed, grown)
+            if name in self.offsets and feed.slot is not None:
+                sums = sums - n * self.offsets[name][np.arange(len(self.whitenings)), feed.slot]
             after[name], course[name] = tilt.update(_memory(state[name]), sums, n, feed.calls, feed.weight)
         for name, rate in self.rates.items():
             flagged, calls = feed.flags.get(name, (0, 0))
             evidence = state[name]
             assert isinstance(evidence, np.ndarray)
-            after[name], statistic = rate.update(evidence, flagged, calls, float(feed.weight[0, 0]))
+            slot = None if feed.slot is None else int(feed.slot[0, 0])
+            after[name], statistic = rate.update(evidence, flagged, calls, float(feed.weight[0, 0]), slot)
             course[name] = statistic.reshape(1, 1)
         return after, course
 
@@ -166,6 +173,19 @@ class Panel:
         return sums, n[..., None]
 
 
+def _topics_by_slot(fits: Sequence[Fit]) -> FloatArray | None:
+    known = [fit.seasons.proportions(fit.proportions) for fit in fits if fit.seasons is not None]
+    return np.stack(known) if len(known) == len(fits) else None
+
+
+def _offsets(fits: Sequence[Fit], tilts: Iterable[str]) -> dict[str, FloatArray]:
+    """What the features of each slot differ in from those of all hours; answers are compared given their inputs."""
+    known = [fit.seasons for fit in fits if fit.seasons is not None]
+    if len(known) < len(fits):
+        return {}
+    return {name: np.stack([one.offsets(name) for one in known]) for name in tilts if name != "answers"}
+
+
 def _memory(state: Memory | FloatArray) -> Memory:
     assert isinstance(state, Memory)
     return state
@@ -175,12 +195,17 @@ def _inputs(fits: Sequence[Fit], size: FloatArray) -> Tilt:
     width = fits[0].inputs.shape[1]
     return Tilt(
         np.stack([fit.input_mean for fit in fits]),
-        [[Reference(fit.inputs - fit.input_mean, fit.input_weights)] for fit in fits],
+        [[Reference(_centred_inputs(fit), fit.input_weights)] for fit in fits],
         ((0, width),),
         ((0, 1),),
         size[:, None],
         np.array([GIVEN_AWAY / (2 * size.mean())]),
     )
+
+
+def _centred_inputs(fit: Fit) -> FloatArray:
+    """Inputs less the mean, that of their own slot where hours differ."""
+    return np.asarray((fit.inputs if fit.seasons is None else fit.seasons.residuals) - fit.input_mean)
 
 
 def _answers(frame: Frame, fits: Sequence[Fit]) -> Tilt:
@@ -209,6 +234,15 @@ def _scalar(fits: Sequence[Fit], name: str) -> Tilt:
     size = np.array([scale.n for scale in scales])
     bases = [scale.basis(scale.bins) for scale in scales]
     means = [scale.weights @ basis / scale.n for scale, basis in zip(scales, bases, strict=True)]
-    references = [[Reference(b - m, s.weights / s.n)] for s, b, m in zip(scales, bases, means, strict=True)]
+    references = [[_ranks(fit, name, basis, mean)] for fit, basis, mean in zip(fits, bases, means, strict=True)]
     slack = np.array([GIVEN_AWAY / (2 * size.mean())])
     return Tilt(np.stack(means), references, ((0, 1), (1, 2)), ((0, 2),), size[:, None], slack, cap=0.6)
+
+
+def _ranks(fit: Fit, name: str, basis: FloatArray, mean: FloatArray) -> Reference:
+    """Polynomials less their mean, that of their own slot where hours differ."""
+    scale = fit.scales[name]
+    if fit.seasons is None:
+        return Reference(basis - mean, scale.weights / scale.n)
+    cycle = fit.seasons.scalars[name]
+    return Reference(cycle.residuals - mean, cycle.counted / scale.n)

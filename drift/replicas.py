@@ -24,9 +24,9 @@ _CHUNK = 200
 
 
 def recounted(
-    known: Mapping[str, Rate], features: Features, scales: Mapping[str, Scale], weights: Sequence[FloatArray]
+    known: Mapping[str, Rate], features: Features, scales: Mapping[str, Scale], weights: Sequence[FloatArray | IntArray]
 ) -> dict[str, list[Rate]]:
-    """Detectors of rates as resamples of their calls count them; ``weights`` say how often each call is in."""
+    """Detectors of rates as resamples of their calls count them, the hours alike; ``weights``: how often each is in."""
     made = {}
     for name, one in known.items():
         flagged, possible = raised(features, name, scales.get(name))
@@ -50,6 +50,8 @@ class Replicas:
         Calls of each block, ``(T,)``.
     rated
         The baselines' detectors of rates, by name; none by default.
+    slots
+        Hour of the day or week of each block, ``(T,)``; where it is not given blocks are compared with all hours.
     verdicts
         Scales that say which verdict of a score is the rarer one; by default the first baseline's.
     """
@@ -61,11 +63,12 @@ class Replicas:
         fits: Sequence[Fit],
         sizes: IntArray,
         rated: Mapping[str, Sequence[Rate]] | None = None,
+        slots: IntArray | None = None,
         verdicts: Mapping[str, Scale] | None = None,
     ) -> None:
         """Prepare what all streams share."""
         self.frame, self.calls, self.fits, self.sizes, self.rated = frame, calls, fits, sizes, rated or {}
-        self.verdicts = verdicts or fits[0].scales
+        self.slots, self.verdicts = slots, verdicts or fits[0].scales
         self.clock = np.cumsum(sizes).astype(np.float64)
         self._block = np.repeat(np.arange(len(sizes)), sizes)
         asked = calls.topic >= 0
@@ -94,7 +97,7 @@ class Replicas:
         starts = (self.clock - self.sizes).astype(np.int64)
         flagged, possible = raised(self.calls, name, self.verdicts.get(name))
         hits, n = (np.add.reduceat(each[drawn], starts, axis=1).T for each in (flagged, possible))
-        return rate.courses(self.rated[name], hits, n, self.sizes.astype(np.float64))
+        return rate.courses(self.rated[name], hits, n, self.sizes.astype(np.float64), self.slots)
 
     def _feed(self, drawn: IntArray, part: slice) -> Feed:
         sizes = self.sizes[part]
@@ -119,6 +122,7 @@ class Replicas:
             compared,
             {name: self._scalar(name, picks) for name in self.fits[0].scales},
             {},
+            None if self.slots is None else np.repeat(self.slots[part, None], len(self.fits), axis=1),
         )
 
     def _scalar(self, name: str, picks: Sequence[scipy.sparse.csr_array]) -> tuple[FloatArray, FloatArray]:

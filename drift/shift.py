@@ -106,7 +106,7 @@ def means(baseline: Baseline, layout: Layout, shift: Shift, sums: FloatArray, va
             return Means(n, second / np.maximum(n, 1.0), np.ones(len(n)))
         return _moments(n, total, squares)
     flagged, n = layout.raised(baseline, detector, sums)
-    rate = (flagged + 0.5) / (n + 1)
+    rate = (np.clip(flagged, 0.0, n) + 0.5) / (n + 1)
     return Means(n, flagged / np.maximum(n, 1.0), rate * (1 - rate))
 
 

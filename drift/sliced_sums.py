@@ -14,6 +14,7 @@ from drift.call import FEEDBACK, FLAGS, Rows
 from drift.detectors.memory import FloatArray
 from drift.fit import FAR, OFF_TOPIC, THUMBS_DOWN, feedback, measured
 from drift.pane import Table, sliced
+from drift.seasonal_sums import adjusted, hours_of
 
 if TYPE_CHECKING:
     from drift.block import Layout
@@ -64,8 +65,9 @@ def parts(
 def of_rows(
     baseline: Baseline, layout: Layout, rows: Rows, labels: npt.NDArray[np.uint64], codes: Sequence[int]
 ) -> FloatArray:
-    """Vector of sums of the calls that bear each code in ``labels``, shape ``(n,)``."""
-    return parts(baseline, layout, sliced(rows, labels[:, None]), codes)
+    """Vector of sums of the calls that bear each code in ``labels``, ``(n,)``, less what is due to their hours."""
+    made = parts(baseline, layout, sliced(rows, labels[:, None]), codes)
+    return adjusted(baseline, layout, made, hours_of(baseline, rows["at"], labels, codes))
 
 
 def _known(table: Table, codes: Sequence[int]) -> tuple[Table, IntArray]:

@@ -17,10 +17,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from drift.block import Block
+from drift.baseline import Baseline
+from drift.block import Block, Layout
 from drift.call import MARKERS, VALUES, Rows
 from drift.detectors.memory import FloatArray
 from drift.effects import Effect, effect
+from drift.seasonal_sums import adjusted, hours_of
 from drift.shift import Means, Shift, means, projections, shift_of
 from drift.sliced_sums import of_rows, parts
 from drift.state import Judge, SegmentState
@@ -106,7 +108,7 @@ def slices(
         Sampled calls since then.
     """
     layout = config.layout
-    whole = Block(config.baseline, layout, config.baseline.pane, 1.0).vector
+    whole = Block(config.baseline, layout, config.baseline.pane, 1.0).sums
     shift = shift_of(config.baseline, layout, detector, found, since[: layout.width], whole)
     along = projections(config.baseline, shift, rows)
     fields = [*_declared(config, since, whole, rows), *_sampled(config, state, rows)]
@@ -119,8 +121,7 @@ def _declared(config: Judge, since: FloatArray, whole: FloatArray, rows: Rows) -
     baseline, layout = config.baseline, config.layout
     if not baseline.slices:
         return []
-    kept = baseline.pane.sums
-    before = parts(baseline, layout, (kept.slice_cells, kept.slice_counts), layout.values)
+    before = _before(baseline, layout)
     now, all_now = since[layout.width :].reshape(-1, layout.width), since[: layout.width]
     made, at = [], 0
     for position, one in enumerate(baseline.slices):
@@ -130,6 +131,17 @@ def _declared(config: Judge, since: FloatArray, whole: FloatArray, rows: Rows) -
         made.append(Field(one.field, (*one.values, OTHER), past, since_then, labels, sampled=False))
         at = here.stop
     return made
+
+
+def _before(baseline: Baseline, layout: Layout) -> FloatArray:
+    """Sums of the baseline's calls of each declared value, less what is due to their hours, which are sampled."""
+    kept, usual = baseline.pane.sums, baseline.pane.sample.rows
+    made = parts(baseline, layout, (kept.slice_cells, kept.slice_counts), layout.values)
+    hours = [
+        hours_of(baseline, usual["at"], usual["slices"][:, position], list(one.codes.values()))
+        for position, one in enumerate(baseline.slices)
+    ]
+    return adjusted(baseline, layout, made, np.concatenate(hours))
 
 
 def _sampled(config: Judge, state: SegmentState, rows: Rows) -> list[Field]:

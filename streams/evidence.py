@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from drift.alarm import Alarm
+from drift.baseline import Baseline
 from drift.call import FLAGS
 from drift.effects import Effect
 from drift.explain import MarkerEvent, Moved, TopicShift
@@ -64,6 +65,14 @@ def effect_fields(found: Effect) -> Json:
         made |= {"baseline": rounded(found.baseline), "current": rounded(found.current)}
     difference = {"difference": found.estimate, "low": found.low, "high": found.high, "without_drift": found.noise}
     return made | {name: rounded(value) for name, value in difference.items()} | {"unit": found.unit}
+
+
+def same_hours(baseline: Baseline, detector: str) -> Json:
+    """That a difference is one from the same hours of the day, where it is: answers are compared given their inputs."""
+    panel = baseline.panel
+    seasonal = detector in panel.offsets or (detector == "topics" and panel.topics.by_slot is not None)
+    seasonal |= detector in panel.rates and bool(panel.rates[detector].offsets)
+    return {"compared": "with the same hours of the day, in UTC"} if seasonal else {}
 
 
 def sample_sizes(found: Effect, compared: float | None) -> Json:

@@ -74,7 +74,7 @@ class Pool:
 def pool() -> Pool:
     """The real calls."""
     rows = [row for file in FILES for row in make_calls().rows(file, DATA)]
-    records = [record(row, place, declared=place >= len(rows)) for place, row in enumerate(rows * 2)]
+    records = [call_record(row, place, declared=place >= len(rows)) for place, row in enumerate(rows * 2)]
     meter = Known(load_embedder())
     meter.know(records)
     made = Pool(records, {id(row): place for place, row in enumerate(rows)}, meter)
@@ -82,8 +82,8 @@ def pool() -> Pool:
     return made
 
 
-def record(row: dict, place: int, *, declared: bool) -> Record:
-    """The record of a row, its place in the pool as its id."""
+def call_record(row: dict, place: int, *, declared: bool = False) -> Record:
+    """A row as the record of a call, its place for an id."""
     at = make_calls().datetime.datetime(2026, 1, 5, tzinfo=make_calls().datetime.UTC)
     call = make_calls().call(row, place, at, 0, APP, 0) | {"call_id": str(place)}
     dropped = LEFT_OUT if declared else (*LEFT_OUT, "prompt_version")

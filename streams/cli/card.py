@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from drift import seasons
 from drift.baseline import Baseline
 from drift.budget import Budget
 from drift.call import GRID, SCORES
@@ -47,6 +48,7 @@ def described(baseline: Baseline, budget: Budget) -> dict[str, Any]:
         ],
         "one_false_alarm_every": str(budget),
         "calibrated": baseline.calibration is not None,
+        "compared": seasons.described(baseline.frame.slots),
         "detectors": [
             {
                 "name": baseline.title(name) if name in SCORES else name,
@@ -66,6 +68,7 @@ def baseline_card(baseline: Baseline, budget: Budget) -> list[str]:
     lines = [
         f"baseline {facts['baseline']} of {facts['segment']}",
         f"  calls     {facts['calls']:,}, {span(baseline.pane.tick, baseline.pane.end, 'to')}",
+        f"  hours     {facts['compared']}",
         f"  lens      {facts['lens']}, {facts['embedder']}",
         *([f"  source    {facts['facts']['source']}"] if facts["facts"].get("source") else []),
         f"  topics    {len(facts['topics'])}",

@@ -42,7 +42,8 @@ class Case:
         """The same for one of the replicas."""
         detector = self.detector
         if isinstance(detector, Topics):
-            one = Topics(detector.proportions[[replica]], detector.size[[replica]], detector.slack)
+            hours = None if detector.by_slot is None else detector.by_slot[[replica]]
+            one = type(detector)(detector.proportions[[replica]], detector.size[[replica]], detector.slack, hours)
         else:
             one = Tilt(
                 detector.mean[[replica]],
@@ -61,6 +62,7 @@ class Flags:
     """A rate, its blocks stepped through as the others' are."""
 
     rate: Rate
+    slot: int | None = None
 
     def start(self):
         return self.rate.start()
@@ -68,9 +70,26 @@ class Flags:
     def update(self, state, flagged, n):
         course = []
         for hits, calls in zip(flagged[:, 0], n[:, 0], strict=True):
-            state, statistic = self.rate.update(state, hits, calls, calls)
+            state, statistic = self.rate.update(state, hits, calls, calls, self.slot)
             course.append([statistic])
         return state, np.array(course)
+
+
+class Hourly(Topics):
+    """Topics of blocks that are all of one hour, whose shares are others than those of the day."""
+
+    __slots__ = ()
+
+    def update(self, state, counts, calls, weight):
+        return super().update(state, counts, calls, weight, np.ones(calls.shape, np.int64))
+
+
+def hourly(replicas=3, moved=0.0):
+    plain = topics(replicas, moved)
+    known = plain.detector
+    hours = np.stack([SHARES[::-1], SHARES])
+    made = Hourly(known.proportions[:, [1, 0, 2, 3, 4]], known.size, known.slack, np.tile(hours, (replicas, 1, 1)))
+    return Case(made, plain.blocks)
 
 
 def topics(replicas=3, moved=0.0):
@@ -119,8 +138,13 @@ def rate(replicas=1, moved=0.0):
     return Case(Flags(Rate(15, SIZE)), (flagged, np.full((BLOCKS, 1), CALLS)))
 
 
-EVERY = pytest.mark.parametrize("make", [topics, tilt, parted, rate])
-MANY = pytest.mark.parametrize("make", [topics, tilt, parted])
+def hourly_rate(replicas=1, moved=0.0):
+    known = Rate(60, SIZE, offsets=(0.2, 15.5 / (SIZE + 1) - 60.5 / (SIZE + 1)), errors=(0.01, 0.01))
+    return Case(Flags(known, 1), rate(replicas, moved).blocks)
+
+
+EVERY = pytest.mark.parametrize("make", [topics, hourly, tilt, parted, rate, hourly_rate])
+MANY = pytest.mark.parametrize("make", [topics, hourly, tilt, parted])
 
 
 def arrays(state):
