@@ -8,7 +8,7 @@ from functools import cache, cached_property
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.kinds.calls import Known, call_record, pool
+from benchmarks.kinds.calls import Known, pool, record
 from benchmarks.kinds.cases import OASST, UNEVEN
 from benchmarks.real_calls import DATA, GPT35, make_calls, release
 from drift.call import Rows
@@ -37,7 +37,7 @@ class Population:
     def records(self) -> tuple[Record, ...]:
         """All calls of its files."""
         rows = [row for file in self.files for row in make_calls().rows(file, DATA)]
-        return tuple(call_record(row, place) for place, row in enumerate(rows))
+        return tuple(record(row, place) for place, row in enumerate(rows))
 
     @cached_property
     def meter(self) -> Known:

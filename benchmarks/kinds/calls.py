@@ -74,7 +74,7 @@ class Pool:
 def pool() -> Pool:
     """The real calls."""
     rows = [row for file in FILES for row in make_calls().rows(file, DATA)]
-    records = [call_record(row, place, declared=place >= len(rows)) for place, row in enumerate(rows * 2)]
+    records = [record(row, place, declared=place >= len(rows)) for place, row in enumerate(rows * 2)]
     meter = Known(load_embedder())
     meter.know(records)
     made = Pool(records, {id(row): place for place, row in enumerate(rows)}, meter)
@@ -82,14 +82,14 @@ def pool() -> Pool:
     return made
 
 
-def call_record(row: dict, place: int, *, declared: bool = False) -> Record:
+def record(row: dict, place: int, *, declared: bool = False) -> Record:
     """A row as the record of a call, its place for an id."""
     at = make_calls().datetime.datetime(2026, 1, 5, tzinfo=make_calls().datetime.UTC)
     call = make_calls().call(row, place, at, 0, APP, 0) | {"call_id": str(place)}
     dropped = LEFT_OUT if declared else (*LEFT_OUT, "prompt_version")
-    record = decode(msgspec.json.encode({k: v for k, v in call.items() if k not in dropped}), now_ms=NOW_MS)
-    assert isinstance(record, Record), record
-    return record
+    made = decode(msgspec.json.encode({k: v for k, v in call.items() if k not in dropped}), now_ms=NOW_MS)
+    assert isinstance(made, Record), made
+    return made
 
 
 def _group(made: Pool) -> None:

