@@ -70,21 +70,28 @@ class Calibration:
     rated: frozenset[str] = frozenset()
 
     def thresholds(self, calls: float, shares: Mapping[str, float]) -> dict[str, float]:
-        """Thresholds at which all detectors together alarm once in ``calls`` calls, by their shares of the alarms.
+        """Thresholds at which all detectors together alarm once in ``calls`` calls.
 
-        What detectors save by alarming together is measured, never extrapolated: thresholds rise with the budget.
+        Each has its share of the alarms at first. Rates keep to it, and to no less than their guaranteed threshold: a
+        resample says nothing of a flag that hardly ever was. What they leave of the budget, and what detectors save by
+        alarming together, is given to the others. It is measured, never extrapolated: thresholds rise with the budget.
         """
         measured = min(calls, self.runs * self.length / WELL_MEASURED)
-        alone = self._alone(measured, shares)
-        saved = self._height([(record, alone[name]) for name, record in self.records.items()], measured)
-        return {name: threshold + saved for name, threshold in self._alone(calls, shares).items()}
+        near, alone = self._alone(measured, shares), self._alone(calls, shares)
+        kept = [record.first(near[name], self.runs) for name, record in self.records.items() if name in self.rated]
+        free = [name for name in self.records if name not in self.rated]
+        saved = self._height([(self.records[name], near[name]) for name in free], measured, kept) if free else 0.0
+        return {name: threshold + saved * (name in free) for name, threshold in alone.items()}
 
     def _alone(self, calls: float, shares: Mapping[str, float]) -> dict[str, float]:
         """Thresholds whose rates of alarm add up to the budget."""
-        whole = sum(shares[name] for name in self.records)
-        return {
-            name: self._solve([(record, 0.0)], calls * whole / shares[name]) for name, record in self.records.items()
-        }
+        whole, found = sum(shares[name] for name in self.records), {}
+        for name, record in self.records.items():
+            every = calls * whole / shares[name]
+            found[name] = self._solve([(record, 0.0)], every)
+            if name in self.rated:
+                found[name] = max(found[name], guaranteed(every, 1.0))
+        return found
 
     def _solve(self, family: Sequence[tuple[Records, float]], calls: float) -> float:
         """Height above each member's own at which the family alarms once in ``calls``; beyond the runs, on a line."""
@@ -96,12 +103,15 @@ class Calibration:
         slope = max((high - low) / np.log(far / near), STEEP)
         return float(high + slope * np.log(calls / far))
 
-    def _height(self, family: Sequence[tuple[Records, float]], calls: float) -> float:
+    def _height(
+        self, family: Sequence[tuple[Records, float]], calls: float, others: Sequence[FloatArray] = ()
+    ) -> float:
+        """Height above each member's own at which these and ``others``, by their times, alarm once in ``calls``."""
         every = np.concatenate([record.height - above for record, above in family])
         low, high = float(every.min()), float(every.max()) + 1e-9
         for _ in range(40):
             middle = (low + high) / 2
-            first = np.min([record.first(above + middle, self.runs) for record, above in family], axis=0)
+            first = np.min([*others, *(record.first(above + middle, self.runs) for record, above in family)], axis=0)
             alarms = np.isfinite(first).sum()
             run_length = np.minimum(first, self.length).sum() / max(alarms, 1e-9)
             low, high = (middle, high) if run_length < calls else (low, middle)
@@ -172,8 +182,7 @@ def promised(
     """Threshold and guaranteed threshold of each detector for one false alarm of them all in ``calls`` calls.
 
     Rates add up: the detectors that were calibrated share their part of the budget as a family, raised by ``MARGIN``.
-    The guaranteed threshold takes the baseline as exact. Where resampling asks for more, more it is; where for less,
-    detectors of flags keep to the guaranteed one: a resample says nothing of a flag that hardly ever was.
+    The guaranteed threshold takes the baseline as exact; where the runs ask for more, more it is.
 
     Parameters
     ----------
@@ -184,6 +193,5 @@ def promised(
     found = {name: (threshold, threshold) for name, threshold in sure.items()}
     if calibration is not None and (known := [name for name in shares if name in calibration.records]):
         part = calls / sum(shares[name] for name in known) * MARGIN
-        for name, threshold in calibration.thresholds(part, shares).items():
-            found[name] = max(threshold, sure[name]) if name in calibration.rated else threshold, sure[name]
+        found |= {name: (h, sure[name]) for name, h in calibration.thresholds(part, shares).items()}
     return found

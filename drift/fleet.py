@@ -7,7 +7,7 @@ the weights. The total is declared beforehand and never what has been seen, so n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import fsum
 
@@ -69,9 +69,8 @@ class Fleet:
         the fleet's for equal weights whatever the traffic, and for any weights where important segments have no more
         calls than others.
         """
-        unit = self.budget.unit
-        whole = self.total if unit == "days" else self.total / self.segments
-        return Budget(self.budget.every * whole / weight, unit)
+        whole = self.total if self.budget.unit == "days" else self.total / self.segments
+        return replace(self.budget, every=self.budget.every * whole / weight)
 
     def holds(self, taken: float, weight: float) -> bool:
         """Whether one more segment of this weight fits beside those that have taken theirs."""

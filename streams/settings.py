@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 import yaml
 
-from drift.budget import Budget, parse
+from drift.budget import IMPORTANCE, Budget, parse
 from drift.errors import SettingsError
 from drift.fleet import Fleet
 from drift.state import CLEAR_AFTER, TOLERANCES
@@ -24,6 +25,7 @@ PREFIX = "DRIFTLINE_"
 
 TABLES = {
     "tolerances": "{topics: 0.05}",
+    "importance": "{model: 5, operational: 1}",
     "prompts": "{allowed: {answer: [v1, v2]}}",
     "fleet": "{one_false_alarm_every: 7d, segments: 1000, weights: {batch: 0.2}}",
 }
@@ -70,6 +72,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Calls back inside tolerance after which an alarm ends.
     tolerances
         Drift of each detector that is too small to matter.
+    importance
+        Weights by which kinds of drift share the false alarms of a segment: ``data``, ``model``, ``output_length``,
+        ``quality``, ``operational``, ``prompt``. A kind of more weight is found sooner, the others later.
     texts
         ``full``: excerpts of sampled calls travel with panes, baselines and alerts; ``redacted``: emails, keys and
         other secrets, phone numbers, cards, IBANs and IP addresses in them are replaced by marks; ``none``: no text
@@ -105,6 +110,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     segments: Annotated[int, msgspec.Meta(ge=1)] = SEGMENTS
     clear_after: Annotated[int, msgspec.Meta(ge=100, le=5000)] = CLEAR_AFTER
     tolerances: dict[str, Annotated[float, msgspec.Meta(ge=0)]] = {}
+    importance: dict[str, Annotated[float, msgspec.Meta(gt=0)]] = {}
     texts: Privacy = "full"
     salt: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     prompts: Prompts = Prompts()
@@ -115,8 +121,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def budget(self) -> Budget:
-        """The false-alarm budget."""
-        return parse(self.one_false_alarm_every)
+        """The false-alarm budget of a segment."""
+        return self._shared_by_kinds(parse(self.one_false_alarm_every))
+
+    def _shared_by_kinds(self, budget: Budget) -> Budget:
+        return replace(budget, importance={**IMPORTANCE, **self.importance})
 
     @property
     def shared(self) -> Fleet | None:
@@ -127,7 +136,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             budget = parse(self.fleet.one_false_alarm_every)
         except SettingsError as error:
             raise SettingsError(f"fleet: {error}") from error
-        return Fleet(budget, self.fleet.segments or self.segments, self.fleet.weights)
+        return Fleet(self._shared_by_kinds(budget), self.fleet.segments or self.segments, self.fleet.weights)
 
     @property
     def clock(self) -> Clock:
@@ -207,6 +216,8 @@ def _checked(values: dict[str, Any]) -> Settings:
         raise SettingsError(
             f"tolerances: unknown detector {', '.join(sorted(strange))}; known: {', '.join(TOLERANCES)}"
         )
+    if strange := settings.importance.keys() - IMPORTANCE.keys():
+        raise SettingsError(f"importance: unknown kind {', '.join(sorted(strange))}; known: {', '.join(IMPORTANCE)}")
     check_slices(settings.slices)
     check_scores(settings.scores)
     settings.budget, settings.shared  # noqa: B018  # what cannot be read must fail now, not at the first verdict

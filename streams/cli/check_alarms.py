@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -159,7 +159,7 @@ def _resampled(
     length = min(run_length(promise, runs), longest_stream(baseline))
     budgets = [budget]
     if runs * length < TELLING * promise:
-        budgets.append(Budget(float(f"{runs * length / WANTED:.2g}"), "calls"))
+        budgets.append(replace(budget, every=float(f"{runs * length / WANTED:.2g}"), unit="calls"))
     with bar(out, 1.0) as step:
         found = resampled(
             baseline,

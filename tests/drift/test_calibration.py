@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drift.budget import IMPORTANCE, Budget
-from drift.calibration import MARGIN, Calibration, Records, calibrate, first_passage, guaranteed, promised
+from drift.calibration import Calibration, Records, calibrate, first_passage, guaranteed, promised
 from drift.panel import KINDS, shares
 from drift.state import Judge, start
 from drift.verdict import judge
@@ -31,7 +31,8 @@ def calibrated(seed=81, sample=82):
 
 def only(names):
     made = calibrated()
-    return Calibration({name: made.records[name] for name in names}, made.runs, made.length)
+    records = {name: made.records[name] for name in names}
+    return Calibration(records, made.runs, made.length, made.rated & set(names))
 
 
 def test_thresholds_rise_with_the_budget_measured_or_extrapolated():
@@ -97,15 +98,22 @@ def test_thresholds_realise_their_target_on_the_runs_they_come_from():
     assert run_length == pytest.approx(calls, rel=0.25)
 
 
-def test_where_the_runs_ask_for_more_than_the_guarantee_it_is_more_and_for_flags_never_less():
+def test_flags_have_no_less_than_their_guaranteed_threshold():
     names = tuple(calibrated().records)
     for calls in (500, 2000, 10**6):
-        part = calibrated().thresholds(calls * MARGIN, equal(names))
         found = promised(calibrated(), equal(names), calls)
         assert tuple(found) == names
         for name, (threshold, sure) in found.items():
             assert sure == guaranteed(calls, 1 / len(names))
-            assert threshold == pytest.approx(max(part[name], sure) if name in calibrated().rated else part[name])
+            assert name not in calibrated().rated or threshold >= sure
+
+
+def test_what_flags_leave_of_the_budget_is_given_to_the_others():
+    names = tuple(calibrated().records)
+    others = tuple(name for name in names if name not in calibrated().rated)
+    found, alone = calibrated().thresholds(2000, equal(names)), only(others).thresholds(2000, equal(others))
+    for name in others:
+        assert found[name] == pytest.approx(alone[name], abs=0.7)
 
 
 def test_flags_are_calibrated_too():

@@ -2,6 +2,7 @@
 
 import pytest
 
+from drift.budget import IMPORTANCE
 from drift.errors import SettingsError
 from drift.state import TOLERANCES
 from streams.settings import Prompts, Settings, Sharing, load
@@ -56,6 +57,7 @@ def test_every_setting_can_come_from_the_environment():
         "segments": "20",
         "clear_after": "200",
         "tolerances": "{topics: 0.1}",
+        "importance": "{model: 5}",
         "texts": "none",
         "salt": "7",
         "prompts": "{allowed: {answer: [v1, v2]}}",
@@ -79,6 +81,7 @@ def test_every_setting_can_come_from_the_environment():
         20,
         200,
         {"topics": 0.1},
+        {"model": 5.0},
         "none",
         7,
         allowed,
@@ -96,6 +99,12 @@ def test_variables_that_are_no_settings_are_left_alone():
 
 def test_an_empty_file_changes_nothing(write):
     assert load(write("# nothing\n"), {}, {}) == Settings()
+
+
+def test_importance_changes_only_the_kinds_that_it_names_in_budgets_of_segments_and_fleets(write):
+    settings = load(write("importance: {model: 7}\nfleet: {one_false_alarm_every: 1d, segments: 10}"), {}, {})
+    for budget in (settings.budget, settings.shared.budget, settings.shared.share(1.0)):
+        assert budget.importance == {**IMPORTANCE, "model": 7}
 
 
 def test_tolerances_change_only_the_detectors_that_they_name(write):
@@ -133,6 +142,8 @@ def test_durations_become_milliseconds_and_the_budget_is_parsed():
         ("device", "tpu", "wanted: auto or cpu or cuda"),
         ("tolerances", {"topics": -1}, ">= 0"),
         ("tolerances", {"topic": 0.1}, "topics"),
+        ("importance", {"model": 0}, "> 0"),
+        ("importance", {"answers": 2}, "model"),
         ("texts", "some", "wanted: full or redacted or none"),
         ("one_false_alarm_every", "often", "'30d'"),
         ("one_false_alarm_every", "0 calls", "'30d'"),
