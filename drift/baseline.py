@@ -125,7 +125,7 @@ class Baseline:
     def thresholds(self, budget: Budget) -> dict[str, tuple[float, float]]:
         """Threshold and guaranteed threshold of each detector for a budget that they share."""
         calls = budget.calls(self.calls_a_day)
-        return promised(self.calibration, self.shares(budget), calls)
+        return promised(self.calibration, self.shares(budget), calls, len(self.pane.sample.rows))
 
     def shares(self, budget: Budget) -> dict[str, float]:
         """Share of the false alarms that each detector may raise."""

@@ -101,7 +101,7 @@ def test_thresholds_realise_their_target_on_the_runs_they_come_from():
 def test_flags_have_no_less_than_their_guaranteed_threshold():
     names = tuple(calibrated().records)
     for calls in (500, 2000, 10**6):
-        found = promised(calibrated(), equal(names), calls)
+        found = promised(calibrated(), equal(names), calls, SIZE)
         assert tuple(found) == names
         for name, (threshold, sure) in found.items():
             assert sure == guaranteed(calls, 1 / len(names))
@@ -111,9 +111,19 @@ def test_flags_have_no_less_than_their_guaranteed_threshold():
 def test_what_flags_leave_of_the_budget_is_given_to_the_others():
     names = tuple(calibrated().records)
     others = tuple(name for name in names if name not in calibrated().rated)
-    found, alone = calibrated().thresholds(2000, equal(names)), only(others).thresholds(2000, equal(others))
+    found = calibrated().thresholds(2000, equal(names))
+    alone = only(others).thresholds(2000, equal(others))
+    apart = only(others).thresholds(2000 * len(names) / len(others), equal(others))
     for name in others:
-        assert found[name] == pytest.approx(alone[name], abs=0.7)
+        assert alone[name] < found[name] < apart[name] + 0.1
+
+
+def test_promises_far_beyond_a_baselines_calls_are_kept_with_more_margin():
+    shares = equal(calibrated().records)
+    near, far = (promised(calibrated(), shares, 10**6, size)["inputs"][0] for size in (10**6, SIZE))
+    assert near < far
+    short = [promised(calibrated(), shares, 10 * SIZE, size) for size in (SIZE, 10**6)]
+    assert short[0] == short[1]
 
 
 def test_flags_are_calibrated_too():
@@ -121,7 +131,7 @@ def test_flags_are_calibrated_too():
 
 
 def test_without_calibration_thresholds_are_the_guaranteed_ones():
-    assert promised(None, {"topics": 0.75, "error": 0.25}, 1000) == {
+    assert promised(None, {"topics": 0.75, "error": 0.25}, 1000, SIZE) == {
         "topics": (np.log(1000 / 0.75),) * 2,
         "error": (np.log(4000),) * 2,
     }
