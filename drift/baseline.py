@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import safetensors.numpy
 import xxhash
 
+from drift import calibration as calibrating
 from drift import codec
 from drift import pane as panes
 from drift.budget import Budget
 from drift.calibration import FEWEST, RUNS, Calibration, Records, calibrate, promised
-from drift.call import SCORES, SERIES, Declared, Slice
+from drift.call import SCORES, SERIES, Declared, Rows, Slice
 from drift.errors import BaselineRefusedError, CorruptError
 from drift.finding import DRIFT, OVERRIDABLE, Finding, lowered, overridden, refusals, warnings
 from drift.fit import Features, Fit, fit, rates
@@ -137,6 +138,18 @@ class Baseline:
         return {"tokens": "tokens", "chars": "characters", "ms": "ms", "musd": "USD"}[series.rsplit("_", 1)[1]]
 
 
+class Kept(Protocol):
+    """Where calibrations are kept, by content."""
+
+    def get(self, key: str) -> bytes | None:
+        """What was put under a key, None if nothing was."""
+        ...
+
+    def put(self, key: str, data: bytes) -> None:
+        """Keep it."""
+        ...
+
+
 def score_titles(names: Sequence[str]) -> dict[str, str]:
     """Detectors of scores by what people call them."""
     return {detector: f"score {name}" for detector, name in zip(SCORES, names, strict=False)}
@@ -151,6 +164,7 @@ def build(
     force: bool = False,
     drift_refuses: bool = True,
     runs: int = RUNS,
+    kept: Kept | None = None,
     progress: Callable[[float], None] = lambda done: None,
 ) -> Baseline:
     """Baseline of these panes, checked, fitted and calibrated.
@@ -163,6 +177,8 @@ def build(
         Build it although the check refuses; this and what was overridden are recorded in its facts.
     drift_refuses
         Whether a large drift inside the calls is refused; otherwise it is only warned of.
+    kept
+        Calibrations of earlier builds: the same calls are not calibrated twice.
 
     Raises
     ------
@@ -187,7 +203,7 @@ def build(
     )
     calibration = None
     if len(rows) >= FEWEST and runs:
-        calibration = calibrate(made, features, block_sizes, runs=runs, seed=seed(rows), progress=progress)
+        calibration = _calibrated(made, features, rows, block_sizes, runs, kept, progress)
     bare = replace(total, sample=replace(total.sample, texts=()))
     known = {"warnings": warned, "forced": force, **({"overridden": forced} if forced else {}), **known}
     examples = _examples(features, texts)
@@ -195,6 +211,28 @@ def build(
     return Baseline(
         lens, bare, made, np.asarray(block_sizes), calibration, vocabulary, labels, examples, answers, known
     )
+
+
+def _calibrated(
+    made: Frame,
+    features: Features,
+    rows: Rows,
+    block_sizes: Sequence[int],
+    runs: int,
+    kept: Kept | None,
+    progress: Callable[[float], None],
+) -> Calibration:
+    """The calibration of these calls, from where it is kept if it was made before."""
+    parts = [getattr(made, one.name) for one in fields(made)]
+    content = [part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode() for part in parts]
+    settings = repr((calibrating.VERSION, runs, list(block_sizes))).encode()
+    key = xxhash.xxh3_64_hexdigest(b"\0".join([settings, rows.tobytes(), *content]))
+    if kept and (data := kept.get(key)) is not None:
+        return calibrating.decode(data)
+    found = calibrate(made, features, block_sizes, runs=runs, seed=seed(rows), progress=progress)
+    if kept:
+        kept.put(key, calibrating.encode(found))
+    return found
 
 
 def settle(

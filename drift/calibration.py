@@ -13,13 +13,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drift import seasons
+from drift import codec, seasons
 from drift.detectors.memory import FloatArray
 from drift.fit import Features, fit, rates
 from drift.frame import Frame
 from drift.parts import IntArray
 from drift.replicas import Replicas, recounted
 from drift.resample import refit, stream
+
+VERSION = 1
+"""Raised when the same calls would have other record highs: what was kept is then made anew."""
 
 RUNS = 100
 LENGTH = 20_000
@@ -204,3 +207,26 @@ def promised(
         part = calls / sum(shares[name] for name in known) * MARGIN * max(calls / (FARTHER * size), 1.0) ** STEEPER
         found |= {name: (h, sure[name]) for name, h in calibration.thresholds(part, shares).items()}
     return found
+
+
+def encode(calibration: Calibration) -> bytes:
+    """Bytes of a calibration."""
+    records = {name: [one.run, one.at, one.height] for name, one in calibration.records.items()}
+    about = {"calibration": VERSION, "runs": calibration.runs, "length": calibration.length}
+    return codec.pack({**about, "rated": sorted(calibration.rated), "records": records})
+
+
+def decode(data: bytes) -> Calibration:
+    """Calibration of these bytes.
+
+    Raises
+    ------
+    CorruptError
+        They are damaged, or of another version.
+    """
+    tree = codec.unpack(data, "calibration", VERSION)
+    records = {
+        name: Records(np.asarray(run, np.int64), np.asarray(at, np.float64), np.asarray(height, np.float64))
+        for name, (run, at, height) in tree["records"].items()
+    }
+    return Calibration(records, tree["runs"], tree["length"], frozenset(tree["rated"]))

@@ -9,7 +9,7 @@ from typing import Any
 
 from drift import baseline as baselines
 from drift import verdict
-from drift.baseline import Baseline
+from drift.baseline import Baseline, Kept
 from drift.block import sizes
 from drift.budget import Budget
 from drift.call import NOTHING, Declared
@@ -137,6 +137,7 @@ def build_baseline(
     calibrated: bool = True,
     slices: Sequence[str] = (),
     scores: Sequence[str] = (),
+    kept: Kept | None = None,
     progress: Progress = lambda what, done: None,
 ) -> Baseline:
     """Baseline of calls of one segment, by a lens of their own unless another is given.
@@ -151,6 +152,8 @@ def build_baseline(
         Declared fields, at most three; the values that most of these calls hold are admitted.
     scores
         Names of scores to judge, at most three; by default the commonest that at least half of the calls bear.
+    kept
+        Calibrations of earlier builds, such as those of a store.
 
     Raises
     ------
@@ -173,6 +176,7 @@ def build_baseline(
         facts={**(facts or {}), **{name: told for name, told in known.items() if told}},
         force=force,
         drift_refuses=drift_refuses,
+        kept=kept,
         **tuned,
         progress=lambda done: progress("calibrating", done),
     )

@@ -4,6 +4,7 @@
 
     baselines/{id}.safetensors
     lenses/{id}.safetensors
+    calibrations/{content}                    what resampling showed, so that equal calls are not calibrated twice
     tags/{segment}/{tag}/{sequence}.json      one object for each move, never written again
 
 Nothing is changed once written, so readers need no lock and an auditor finds every move of a tag.
@@ -89,6 +90,22 @@ def split_tag(name: str) -> tuple[str, str]:
     return segment, tag
 
 
+@dataclass(frozen=True, slots=True)
+class Calibrations:
+    """Calibrations of earlier builds, by the content that they were made of."""
+
+    folder: Folder
+
+    def get(self, key: str) -> bytes | None:
+        """What was put under a key, None if nothing was."""
+        name = f"calibrations/{key}"
+        return self.folder.read(name) if self.folder.exists() and name in self.folder.names("calibrations") else None
+
+    def put(self, key: str, data: bytes) -> None:
+        """Keep it."""
+        self.folder.write(f"calibrations/{key}", data)
+
+
 class Store:
     """Baselines, lenses and tags at an address.
 
@@ -108,6 +125,11 @@ class Store:
     def __init__(self, address: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._folder = Folder(address)
         self._now = now
+
+    @property
+    def calibrations(self) -> Calibrations:
+        """Calibrations of earlier builds."""
+        return Calibrations(self._folder)
 
     def put_baseline(self, baseline: Baseline) -> str:
         """Store a baseline and return its id; storing it again mends a damaged copy and changes nothing else."""

@@ -102,6 +102,7 @@ def build(
             facts=facts,
             slices=settings.slices,
             scores=settings.scores,
+            kept=store.calibrations,
             progress=progress,
         )
 

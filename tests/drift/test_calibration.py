@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drift.budget import IMPORTANCE, Budget
-from drift.calibration import Calibration, Records, calibrate, first_passage, guaranteed, promised
+from drift.calibration import Calibration, Records, calibrate, decode, encode, first_passage, guaranteed, promised
 from drift.panel import KINDS, shares
 from drift.state import Judge, start
 from drift.verdict import judge
@@ -157,3 +157,13 @@ def test_streams_of_fresh_calls_alarm_about_as_rarely_as_promised():
             if any(state.statistics[name] >= config.thresholds[name][0] for name in state.statistics):
                 state, over = start(config), over + 1
     assert exposure / max(over, 1) > promise / 2.5
+
+
+def test_a_calibration_survives_encoding_to_the_bit():
+    again = decode(encode(calibrated()))
+    assert encode(again) == encode(calibrated())
+    assert again.thresholds(2000, equal(again.records)) == calibrated().thresholds(2000, equal(again.records))
+    for name, one in again.records.items():
+        for part in ("run", "at", "height"):
+            np.testing.assert_array_equal(getattr(one, part), getattr(calibrated().records[name], part))
+            assert getattr(one, part).dtype == getattr(calibrated().records[name], part).dtype

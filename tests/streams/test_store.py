@@ -23,6 +23,7 @@ from drift.errors import CorruptError, SettingsError, SourceError
 from drift.lens import Lens
 from drift.pane import Pane
 from streams.store import Store, split_tag
+from tests.drift import builders
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -336,3 +337,18 @@ def test_a_damaged_move_names_its_file(tmp_path: Path, first: Baseline) -> None:
     path.write_text("{")
     with pytest.raises(CorruptError, match=r"00000001\.json is not a move of a tag"):
         store.tags()
+
+
+def test_equal_calls_are_calibrated_once_and_give_the_same_baseline(tmp_path: Path) -> None:
+    ticks = builders.ticks(builders.calls(600, 95), size=600)
+    known, told = Store(str(tmp_path / "store")).calibrations, list[float]()
+    made = [
+        baselines.build(builders.lens(), ticks, [10] * len(ticks), runs=3, kept=kept, progress=told.append)
+        for kept in (None, known)
+    ]
+    count = len(told)
+    made.append(baselines.build(builders.lens(), ticks, [10] * len(ticks), runs=3, kept=known, progress=told.append))
+    assert len(told) == count > 0
+    assert len({one.id for one in made}) == 1
+    baselines.build(builders.lens(), ticks, [10] * len(ticks), runs=4, kept=known, progress=told.append)
+    assert len(told) > count
