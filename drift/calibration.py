@@ -211,7 +211,7 @@ def promised(
 
 def encode(calibration: Calibration) -> bytes:
     """Bytes of a calibration."""
-    records = {name: [one.run, one.at, one.height] for name, one in calibration.records.items()}
+    records = [[name, one.run, one.at, one.height] for name, one in calibration.records.items()]
     about = {"calibration": VERSION, "runs": calibration.runs, "length": calibration.length}
     return codec.pack({**about, "rated": sorted(calibration.rated), "records": records})
 
@@ -227,6 +227,6 @@ def decode(data: bytes) -> Calibration:
     tree = codec.unpack(data, "calibration", VERSION)
     records = {
         name: Records(np.asarray(run, np.int64), np.asarray(at, np.float64), np.asarray(height, np.float64))
-        for name, (run, at, height) in tree["records"].items()
+        for name, run, at, height in tree["records"]
     }
     return Calibration(records, tree["runs"], tree["length"], frozenset(tree["rated"]))
