@@ -116,7 +116,7 @@ def _gains(
         q = np.maximum(p + means(state, panel.topics.size)[0][0, best], 0.3 * p)
         return np.asarray(sums[:, layout.topics] @ np.log(q / q.sum() / p))[None]
     tilt = panel.tilts[detector]
-    theta = tilt.made(state)
+    theta = tilt.bet(*means(state, tilt.size, tilt.part))[0, best]
     reference = tilt.reference[0][0]
     if detector == "answers":
         theta = _together(baseline, theta, state.mass[0, best])

@@ -33,15 +33,15 @@ class Memory:
     total: FloatArray  # (R, M, d) decayed sum of centred features
     mass: FloatArray  # (R, M, P) decayed number of calls of each part
     spread: FloatArray  # (R, M, P) decayed squared weights: variance of the mean is spread / mass**2
-    log_e: FloatArray  # (R, M + F) evidence of each memory and of each of F fixed bets, natural log
-    age: FloatArray  # (R, M + F) calls since the evidence last started anew
+    log_e: FloatArray  # (R, M) evidence, natural log
+    age: FloatArray  # (R, M) calls since the evidence last started anew
 
 
-def start(replicas: int, width: int, parts: int = 1, fixed: int = 0) -> Memory:
+def start(replicas: int, width: int, parts: int = 1) -> Memory:
     """Memory of nothing."""
     shape = (replicas, len(MEMORIES))
-    counts, bets = np.zeros((*shape, parts)), (replicas, len(MEMORIES) + fixed)
-    return Memory(np.zeros((*shape, width)), counts, counts, np.full(bets, -np.inf), np.zeros(bets))
+    counts = np.zeros((*shape, parts))
+    return Memory(np.zeros((*shape, width)), counts, counts, np.full(shape, -np.inf), np.zeros(shape))
 
 
 def means(memory: Memory, size: FloatArray, part: IntArray | int = 0) -> tuple[FloatArray, FloatArray]:
@@ -95,7 +95,7 @@ def learn(
 
 
 def accumulate(memory: Memory, gains: FloatArray, calls: FloatArray, weight: FloatArray) -> tuple[Memory, FloatArray]:
-    """Evidence after T blocks, and its course, the mean over all bets, natural log, shape ``(T, R)``."""
+    """Evidence after T blocks, and its course, the mean over memories, natural log, shape ``(T, R)``."""
     log_e, age, floor = memory.log_e, memory.age, np.log(np.maximum(weight, 1e-12))
     course = np.empty(weight.shape)
     for t in range(len(gains)):

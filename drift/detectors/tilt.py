@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from drift.detectors.memory import MEMORIES, FloatArray, IntArray, Memory, accumulate, learn, means, shrink, start
+from drift.detectors.memory import MEMORIES, FloatArray, IntArray, Memory, accumulate, learn, shrink, start
 
 SHARES = np.array([1.0, 0.5, 0.25, 0.125])
 """Lengths of a bet that are weighed: the one that grows fastest if the mean is what it seems is made, or none."""
@@ -76,8 +76,6 @@ class Tilt:
         Evidence given away a call for each coordinate of a part while it is bet on, nats, ``(P,)``.
     cap
         Longest bet: bounds what one call can win or lose.
-    fixed
-        Bets that are made whatever was seen, ``(F, d)``: where directions are few nothing need be learnt first.
     """
 
     mean: FloatArray
@@ -87,7 +85,6 @@ class Tilt:
     size: FloatArray
     slack: FloatArray
     cap: float = 1.0
-    fixed: FloatArray | None = None
 
     @cached_property
     def _widths(self) -> IntArray:
@@ -109,7 +106,7 @@ class Tilt:
 
     def start(self) -> Memory:
         """Memory of nothing."""
-        return start(len(self.mean), self.mean.shape[1], len(self.parts), 0 if self.fixed is None else len(self.fixed))
+        return start(len(self.mean), self.mean.shape[1], len(self.parts))
 
     def update(
         self, state: Memory, sums: FloatArray, n: FloatArray, calls: FloatArray, weight: FloatArray
@@ -124,23 +121,7 @@ class Tilt:
             given_away = given * np.count_nonzero(mine, axis=-1)
             length, price = self._priced(mine, part, given_away)
             gains += length * np.einsum("trd,trmd->trm", centred[..., columns], mine) - n[..., part, None] * price
-        if self.fixed is not None:
-            won = centred @ self.fixed.T - n * (self._fixed_price + self.slack[0])
-            gains = np.concatenate([gains, won], axis=2)
         return accumulate(state, gains, calls, weight)
-
-    @cached_property
-    def _fixed_price(self) -> FloatArray:
-        """What each fixed bet costs a call, ``(R, F)``."""
-        assert self.fixed is not None
-        return np.stack([reference[0].cumulant(self.fixed) for reference in self.reference])
-
-    def made(self, state: Memory, replica: int = 0) -> FloatArray:
-        """The bet of most evidence as it would be made next, ``(d,)``."""
-        best = int(np.argmax(state.log_e[replica]))
-        if self.fixed is not None and best >= len(MEMORIES):
-            return np.asarray(self.fixed[best - len(MEMORIES)])
-        return np.asarray(self.bet(*means(state, self.size, self.part))[replica, best])
 
     def bet(self, mean: FloatArray, noise: FloatArray) -> FloatArray:
         """The direction bet on for a mean ``(R, M, d)``: nothing in blocks of coordinates where it may be noise."""
