@@ -21,7 +21,7 @@ from drift.fit import Features
 from drift.inject import Injection, drifting, expected
 from drift.parts import IntArray
 from drift.replicas import Replicas
-from drift.resampled import block_sizes, first_alarm, replicas, unchanged, weights
+from drift.trials import block_sizes, first_alarm, replicas, unchanged, weights
 
 ENOUGH = 0.999
 """Of its tolerance, from which on an effect counts as reaching it."""

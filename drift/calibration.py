@@ -181,11 +181,6 @@ def calibrate(
     return Calibration(records, runs, float(made.calls), frozenset(known))
 
 
-def redrawn(n: int, rng: np.random.Generator) -> FloatArray:
-    """How often each of n calls is in a resample of them, ``(n,)``."""
-    return np.bincount(rng.integers(0, n, n), minlength=n).astype(np.float64)
-
-
 def promised(
     calibration: Calibration | None, shares: Mapping[str, float], calls: float, size: int
 ) -> dict[str, tuple[float, float]]:

@@ -19,7 +19,7 @@ from drift.baseline import Baseline
 from drift.detectors.memory import FloatArray
 from drift.fit import Features
 from drift.parts import IntArray
-from drift.resampled import first_alarm, replicas, stream_blocks, unchanged, weights
+from drift.trials import first_alarm, replicas, stream_blocks, unchanged, weights
 
 WANTED = 20
 """Alarms that a check should expect at the promised rate."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from drift import seasons
 from drift.budget import LARGEST
+from drift.detectors.memory import FloatArray
 from drift.fit import Features, Fit, fit
 from drift.frame import Frame
 from drift.parts import IntArray
@@ -23,6 +24,11 @@ MOST_BLOCKS = 4000
 
 LEAST_BLOCKS = 150
 """Blocks of a stream, which is longer where blocks are of many."""
+
+
+def redrawn(n: int, rng: np.random.Generator) -> FloatArray:
+    """How often each of n calls is in a resample of them, ``(n,)``."""
+    return np.bincount(rng.integers(0, n, n), minlength=n).astype(np.float64)
 
 
 def refit(frame: Frame, features: Features, original: Fit, truth: Seasons | None, drawn: IntArray) -> Fit:

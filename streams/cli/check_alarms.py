@@ -30,8 +30,8 @@ from drift.false_alarms import (
     run_length,
 )
 from drift.fit import Features
-from drift.resampled import longest_stream
 from drift.state import Judge
+from drift.trials import longest_stream
 from streams import plots
 from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options, say, settings_options
 from streams.cli.segments import chosen, grouped

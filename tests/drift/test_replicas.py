@@ -3,9 +3,9 @@ import pytest
 
 from drift import verdict
 from drift.budget import Budget
-from drift.calibration import redrawn
 from drift.fit import Features, fit, raised, rates
 from drift.replicas import Replicas
+from drift.resample import redrawn
 from drift.state import Judge, start
 from tests.drift import builders
 

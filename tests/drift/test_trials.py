@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from drift.fit import rates
-from drift.resampled import block_sizes, first_alarm, longest_stream, replicas, stream_blocks, unchanged, weights
+from drift.trials import block_sizes, first_alarm, longest_stream, replicas, stream_blocks, unchanged, weights
 from tests.drift import builders
 
 BASELINE = builders.baseline()

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from drift.baseline import Baseline
 from drift.budget import LARGEST
-from drift.calibration import redrawn
 from drift.detectors.memory import FloatArray
-from drift.detectors.rate import Rate
-from drift.fit import Features, fit, raised
+from drift.fit import Features, fit
 from drift.parts import IntArray
-from drift.replicas import Replicas
-
-MOST_BLOCKS = 4000
-"""Blocks of a stream, which is shorter where blocks are of few calls."""
+from drift.replicas import Replicas, recounted
+from drift.resample import MOST_BLOCKS, redrawn
 
 
 def weights(baseline: Baseline, runs: int, rng: np.random.Generator) -> list[FloatArray]:
@@ -36,20 +31,15 @@ def replicas(baseline: Baseline, calls: Features, sizes: IntArray, drawn: Sequen
         How often each reference call is in each baseline.
     """
     fits = [fit(baseline.frame, baseline.features, one, baseline.fit) for one in drawn]
-    known = baseline.panel.rates
-    rated = {name: [_refitted(baseline, name, known[name], one) for one in drawn] for name in known}
-    return Replicas(baseline.frame, calls, fits, sizes, rated)
+    scales = baseline.fit.scales
+    rated = recounted(baseline.panel.rates, baseline.features, scales, drawn)
+    return Replicas(baseline.frame, calls, fits, sizes, rated, verdicts=scales)
 
 
 def unchanged(baseline: Baseline, calls: Features, sizes: IntArray, runs: int) -> Replicas:
     """The baseline as it is, that judges so many streams of ``calls``."""
     rated = {name: [known] * runs for name, known in baseline.panel.rates.items()}
     return Replicas(baseline.frame, calls, [baseline.fit] * runs, sizes, rated)
-
-
-def _refitted(baseline: Baseline, name: str, known: Rate, drawn: FloatArray) -> Rate:
-    flagged, possible = raised(baseline.features, name, baseline.fit.scales.get(name))
-    return replace(known, flagged=round(float(drawn @ flagged)), size=round(float(drawn @ possible)))
 
 
 def block_sizes(baseline: Baseline, count: int, rng: np.random.Generator) -> IntArray:
