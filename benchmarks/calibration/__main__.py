@@ -43,10 +43,10 @@ def line(found: Sequence[Judged], every: float, *, guaranteed: bool = False) -> 
     often = sorted((name for name in names if alone[name].count), key=lambda name: -alone[name].count)[:3]
     few = "" if whole.count >= LEAST_ALARMS else f", under {LEAST_ALARMS} alarms"
     detail = ", ".join(f"{name} {alone[name].count}" for name in often)
-    realised = whole.calls / every * 100
+    realised, lowest = whole.calls / every * 100, np.quantile(ratios, 0.1, method="lower")
     return (
         f"{run_length(whole.count, realised).replace('none', f'> {realised:,.0f}'):28}"
-        f"{100 * np.quantile(ratios, 0.1):8,.0f}{whole.count:8}{few}   {detail}"
+        f"{100 * lowest:8,.0f}{whole.count:8}{few}   {detail}"
     )
 
 
