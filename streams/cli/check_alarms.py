@@ -47,6 +47,11 @@ NOTES = (
     "prompt_chain, which has a share too, is not tried: resampled calls have no new prompt version",
 )
 
+HOURS = (
+    "this baseline knows hours of the day; resampled streams have none, so what it gets wrong of them is not tried: "
+    "give calls of other days by --against"
+)
+
 REMEDY = "build the baseline of more calls: detectors alarm on what a small one gets wrong of its own traffic"
 
 ANSWERS = {
@@ -118,7 +123,7 @@ def check_alarms(
         _tell(out, one)
     if found[0].together.answer == "broken":
         say(out, REMEDY, style="yellow")
-    say(out, *NOTES, style="dim")
+    say(out, *NOTES, *((HOURS,) if baseline.frame.slots > 1 else ()), style="dim")
     if held is not None:
         found.append(_judged(out, baseline, held, settings, runs, seed))
     for one in found if as_json else ():
