@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,12 @@ RIDGE = 20.0
 OFF_TOPIC = "off_topic"
 FAR = 3
 """Questions in bands from this one on are off topic: nine of ten fresh ones lie nearer to a centre."""
+
+_OFF_TOPIC: Mapping[str, Any] = {"least": 1 - TAILS[FAR - 1], "rising": True}
+"""Centres lie nearer to the calls that they were made of than to fresh ones: under a lens of its own the baseline's
+share is too small, and the bands' nominal share, measured out of fold, is closest. Under a lens from elsewhere its
+share is honest. The larger of the two is at or above the truth either way.
+"""
 
 SCALARS = {
     "input_length": ("input_tokens", "input_chars"),
@@ -314,46 +321,28 @@ def _ridge(inputs: FloatArray, weights: FloatArray) -> FloatArray:
     return np.asarray(min(RIDGE, max(weights.sum(), 1e-9)) * np.eye(inputs.shape[1]))
 
 
-def rates(
-    features: Features, scales: Mapping[str, Scale], weights: FloatArray | None = None, slots: int = 1
-) -> dict[str, Rate]:
+def rates(features: Features, scales: Mapping[str, Scale], slots: int = 1) -> dict[str, Rate]:
     """Detectors of rates for these calls: flags, questions far from every topic, verdicts, feedback.
 
     Parameters
     ----------
     scales
-        Scales of the same calls, counted alike.
-    weights
-        How often each call counts, in whole numbers, ``(N,)``; once by default.
+        Scales of the same calls.
     slots
         Hours of the day or week that the baseline tells apart.
     """
-    weights = np.ones(len(features.topic)) if weights is None else weights
-    made = {name: Rate(_count(weights, features.flags[:, i] > 0), _count(weights)) for i, name in enumerate(FLAGS)}
-    if (far := _off_topic(features, weights)) is not None:
-        made[OFF_TOPIC] = far
-    for name, scale in scales.items():
-        if scale.verdict is not None:
-            rare = score_values(scale.bins) == scale.verdict[0]
-            made[name] = Rate(int(scale.weights[rare].sum()), int(scale.n))
-    down, rated = feedback(features.bins[:, FEEDBACK])
-    if rated.sum() >= LEAST_VALUES:
-        made[THUMBS_DOWN] = Rate(_count(weights, down), _count(weights, rated))
-    if slots == 1:
-        return made
-    return {
-        name: _by_slot(rate, raised(features, name, scales.get(name)), weights, features, slots)
-        for name, rate in made.items()
-    }
-
-
-def _by_slot(
-    rate: Rate, found: tuple[FloatArray, FloatArray], weights: FloatArray, features: Features, slots: int
-) -> Rate:
-    """The rate with what is known of its daily cycle."""
-    flagged, possible = found
-    offsets, errors = seasons.rates(weights * flagged, weights * possible, features.slot, slots)
-    return replace(rate, offsets=offsets, errors=errors)
+    verdicts = (name for name, scale in scales.items() if scale.verdict is not None)
+    made = {}
+    for name in (*FLAGS, OFF_TOPIC, *verdicts, THUMBS_DOWN):
+        flagged, possible = raised(features, name, scales.get(name))
+        rate = Rate(int(flagged.sum()), int(possible.sum()), **_OFF_TOPIC if name == OFF_TOPIC else {})
+        if name in (OFF_TOPIC, THUMBS_DOWN) and rate.size < LEAST_VALUES:
+            continue
+        if name == OFF_TOPIC and rate.flagged > CROWDED * rate.size:  # the lens puts most questions far
+            continue
+        offsets, errors = seasons.rates(flagged, possible, features.slot, slots) if slots > 1 else ((), ())
+        made[name] = replace(rate, offsets=offsets, errors=errors)
+    return made
 
 
 def raised(features: Features, name: str, scale: Scale | None = None) -> tuple[FloatArray, FloatArray]:
@@ -369,20 +358,3 @@ def raised(features: Features, name: str, scale: Scale | None = None) -> tuple[F
     bins = features.bins[:, scale.series]
     given = bins != MISSING
     return (given & (score_values(bins) == scale.verdict[0])).astype(np.float64), given.astype(np.float64)
-
-
-def _count(weights: FloatArray, here: npt.NDArray[np.bool_] | None = None) -> int:
-    return int(weights.sum() if here is None else weights[here].sum())
-
-
-def _off_topic(features: Features, weights: FloatArray) -> Rate | None:
-    """Detector of questions far from every topic, or None where few are asked or the lens puts most of them far.
-
-    Centres lie nearer to the calls that they were made of than to fresh ones: under a lens of its own the baseline's
-    share is too small, and the bands' nominal share, measured out of fold, is closest. Under a lens from elsewhere its
-    share is honest. The larger of the two is at or above the truth either way.
-    """
-    far, n = _count(weights, features.far), _count(weights, features.topic >= 0)
-    if n < LEAST_VALUES or far > CROWDED * n:
-        return None
-    return Rate(far, n, least=1 - TAILS[FAR - 1], rising=True)

@@ -81,7 +81,10 @@ def _runs(made: Made, names: Sequence[str], drawn: IntArray, seed: int) -> dict[
         thresholds = made.baseline.thresholds(Budget(RUN_LENGTH, "calls"))
         found["all together"] = np.max([course - thresholds[name][0] for name, course in found.items()], axis=0)
     return {
-        name: [Run(seed, stream, statistic_course(one)) for stream, one in enumerate(found[name[11:]].T)]
+        name: [
+            Run(seed, stream, statistic_course(one))
+            for stream, one in enumerate(found[name.removeprefix("Driftline: ")].T)
+        ]
         for name in names
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ LEAST_SHARE = 0.05
 """Of a rate, and of its complement: no hour of the day has less, however few of its calls were seen."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rate:
     """Bets on a rate that has become one of some multiples of the baseline's.
 
@@ -61,7 +62,7 @@ class Rate:
         """Evidence for each ratio, natural log."""
         return np.full(len(self.ratios), -np.inf)
 
-    @property
+    @cached_property
     def by_slot(self) -> FloatArray:
         """The rate of each slot, ``(S,)``; S is 1 where hours are alike."""
         if not self.offsets:
@@ -69,20 +70,20 @@ class Rate:
         lowest, highest = LEAST_SHARE * self.rate, 1 - LEAST_SHARE * (1 - self.rate)
         return np.clip(self.rate + np.array(self.offsets), max(lowest, self.least), highest)
 
-    @property
+    @cached_property
     def _error(self) -> FloatArray:
         """Standard error of each slot's rate, ``(S, 1)``."""
         rate = self.by_slot[:, None]
         return np.asarray(np.hypot(np.sqrt(rate * (1 - rate) / self.size), np.array(self.errors or (0.0,))[:, None]))
 
-    @property
+    @cached_property
     def _odds(self) -> tuple[FloatArray, FloatArray]:
         """Rates of each slot that are the baseline's and that are bet on, for each ratio, ``(S, ratios)``."""
         error, ratios = self._error, self.ratios
         null = np.clip(self.by_slot[:, None] + np.where(ratios > 1, error, -error), 1e-7, 1 - 1e-7)
         return null, np.minimum(null * ratios, 1 - (1 - null) / 100)
 
-    @property
+    @cached_property
     def _vain(self) -> npt.NDArray[np.bool_]:
         """Ratios not to bet on in a slot: a rate that may be zero cannot fall, one that may be all cannot rise.
 
@@ -90,6 +91,10 @@ class Rate:
         """
         rate = self.by_slot[:, None]
         return np.where(self.ratios < 1, rate, 1 - rate) <= self._error
+
+    @cached_property
+    def _at_all_hours(self) -> Rate:
+        return replace(self, offsets=(), errors=())
 
     def update(
         self, state: FloatArray, flagged: float, n: float, weight: float, slot: int | None = None
@@ -100,7 +105,7 @@ class Rate:
         block is of a slot; where it is not given it is compared with all hours.
         """
         if slot is None and self.offsets:
-            return replace(self, offsets=(), errors=()).update(state, flagged, n, weight)
+            return self._at_all_hours.update(state, flagged, n, weight)
         if n == 0:
             return state, _mean(state)
         null, other, vain = (part[slot or 0 if self.offsets else 0] for part in (*self._odds, self._vain))

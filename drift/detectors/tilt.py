@@ -27,7 +27,7 @@ bet outright, and baselines that lack it alarm far too often.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reference:
     """Centred features of a baseline's calls ``(N, d)`` and their weights, which sum to one."""
 
@@ -51,8 +51,9 @@ class Reference:
         n = len(self.features)
         return np.log((np.stack(made[::-1]) * n + OUTLIER * far) / (n + OUTLIER))
 
-    @property
+    @cached_property
     def _reach(self) -> float:
+        """Distance of the farthest call."""
         return float(np.sqrt(np.max((self.features * self.features).sum(axis=1), initial=0.0)))
 
 

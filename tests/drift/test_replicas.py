@@ -4,7 +4,7 @@ import pytest
 from drift import verdict
 from drift.budget import Budget
 from drift.fit import Features, fit, raised, rates
-from drift.replicas import Replicas
+from drift.replicas import Replicas, recounted
 from drift.resample import redrawn
 from drift.state import Judge, start
 from tests.drift import builders
@@ -50,10 +50,10 @@ def test_replicas_share_nothing_but_the_mean_of_their_slack():
 def test_rates_count_calls_as_often_as_they_were_drawn():
     features = BASELINE.features
     weights = redrawn(len(features.topic), np.random.default_rng(93))
-    made = rates(features, {}, weights)
+    made = recounted(rates(features, {}), features, {}, [weights])
     for name in ("error", "off_topic"):
         flagged, possible = raised(features, name)
-        assert (made[name].flagged, made[name].size) == (weights @ flagged, weights @ possible)
+        assert (made[name][0].flagged, made[name][0].size) == (weights @ flagged, weights @ possible)
 
 
 @pytest.mark.parametrize("name", ["error", "off_topic"])

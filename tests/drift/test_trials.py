@@ -1,7 +1,9 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
-from drift.fit import rates
+from drift.fit import Features, rates
 from drift.trials import block_sizes, first_alarm, longest_stream, replicas, stream_blocks, unchanged, weights
 from tests.drift import builders
 
@@ -16,7 +18,9 @@ def test_rates_are_fitted_to_the_redrawn_calls_like_the_detectors_that_are_made_
     drawn = weights(BASELINE, 3, rng())
     made = replicas(BASELINE, BASELINE.features, np.full(5, 10), drawn)
     for number, one in enumerate(drawn):
-        expected = rates(BASELINE.features, made.fits[number].scales, one)
+        copies = np.repeat(np.arange(len(one)), one.astype(int))
+        calls = Features(*(getattr(BASELINE.features, each.name)[copies] for each in fields(Features)))
+        expected = rates(calls, made.fits[number].scales)
         assert {name: rated[number] for name, rated in made.rated.items()} == expected
 
 
