@@ -28,6 +28,8 @@ TABLES = {
     "importance": "{model: 5, operational: 1}",
     "prompts": "{allowed: {answer: [v1, v2]}}",
     "fleet": "{one_false_alarm_every: 7d, segments: 1000, weights: {batch: 0.2}}",
+    "kafka": "{brokers: 'kafka-1:9092,kafka-2:9092'}",
+    "live": "{tag: prod, idle_s: 30}",
 }
 """Settings that are tables, with an example each."""
 
@@ -47,6 +49,64 @@ class Sharing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     one_false_alarm_every: str
     segments: Annotated[int, msgspec.Meta(ge=0)] = 0
     weights: dict[str, float] = {}
+
+
+class Kafka(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The cluster, and how topics, clients and consumer groups are named in it.
+
+    Attributes
+    ----------
+    brokers
+        Addresses to start from, ``host:port``, separated by commas.
+    client_id
+        Begins the id that clients tell the brokers.
+    group
+        Begins the names of the consumer groups: ``GROUP-observe`` and ``GROUP-judge``.
+    prefix
+        Begins the names of topics.
+    """
+
+    brokers: str = "localhost:9092"
+    client_id: str = "driftline"
+    group: str = "driftline"
+    prefix: str = "driftline."
+
+    def topic(self, name: str) -> str:
+        """Whole name of the topic of ``calls``, ``panes``, ``alerts``, ``baselines``, ``deadletter``, ``feedback``."""
+        return f"{self.prefix}{name}"
+
+
+class Live(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the service runs.
+
+    Attributes
+    ----------
+    tag
+        A segment is judged by the baseline that ``SEGMENT@TAG`` names.
+    idle_s
+        Seconds without a call after which a partition that was read to its end no longer holds up the others.
+    save_s
+        Seconds between two savings of what the judge knows; panes since then are read again after a crash.
+    drain_s
+        Seconds that stopping may take.
+    session_s
+        Seconds without a sign of life after which a worker's partitions go to another one.
+    batch
+        Calls that are measured at once, at most.
+    queue
+        Batches that may wait to be measured; reading pauses when there are as many.
+    listen
+        Where the web server listens, ``host:port``.
+    """
+
+    tag: Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern="^[^@]+$")] = "prod"
+    idle_s: Annotated[float, msgspec.Meta(ge=0.5)] = 30.0
+    save_s: Annotated[float, msgspec.Meta(ge=0.1)] = 30.0
+    drain_s: Annotated[float, msgspec.Meta(ge=1)] = 30.0
+    session_s: Annotated[float, msgspec.Meta(ge=6, le=300)] = 15.0
+    batch: Annotated[int, msgspec.Meta(ge=1)] = 2000
+    queue: Annotated[int, msgspec.Meta(ge=1)] = 4
+    listen: str = "127.0.0.1:6066"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,6 +156,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         app; every other segment weighs 1. Segments that would overdraw it are counted, not judged.
     pool
         Whether segments too small for a baseline of their own are judged together, those of an app in one pool.
+    kafka, live
+        Of ``driftline run`` and whatever else speaks to Kafka: see ``Kafka`` and ``Live``.
     """
 
     one_false_alarm_every: str = "200000 calls"
@@ -118,6 +180,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scores: tuple[str, ...] = ()
     fleet: Sharing | None = None
     pool: bool = True
+    kafka: Kafka = Kafka()
+    live: Live = Live()
 
     @property
     def budget(self) -> Budget:

@@ -32,7 +32,7 @@ from streams.store import Store
 from streams.wording import percent
 
 
-class Share(click.ParamType[float]):
+class Share(click.ParamType):
     """A share of one, written as ``5%`` or ``0.05``."""
 
     name = "size"

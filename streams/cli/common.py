@@ -74,11 +74,11 @@ def settings_options(*names: str) -> Callable[[Function], Function]:
 def spelled(settings: Settings, always: Collection[str]) -> tuple[list[str], list[str]]:
     """Settings that differ from the defaults, and some in any case: as variables, and as flags where there is one.
 
-    The salt is left out: it is a secret, and no verdict depends on it.
+    Left out is what no verdict depends on and may be secret: the salt, the cluster, how the service runs.
     """
     variables, flags = [], []
     for name, value in msgspec.structs.asdict(settings).items():
-        if name == "salt" or (value == getattr(Settings(), name) and name not in always):
+        if name in ("salt", "kafka", "live") or (value == getattr(Settings(), name) and name not in always):
             continue
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
         if isinstance(value, tuple):

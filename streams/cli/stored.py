@@ -20,7 +20,7 @@ from streams.store import Store
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
 
 
-class Instant(click.ParamType[int]):
+class Instant(click.ParamType):
     """An instant on the command line, in milliseconds since 1970."""
 
     name = "time"

@@ -5,7 +5,7 @@ import pytest
 from drift.budget import IMPORTANCE
 from drift.errors import SettingsError
 from drift.state import TOLERANCES
-from streams.settings import Prompts, Settings, Sharing, load
+from streams.settings import Kafka, Live, Prompts, Settings, Sharing, load
 
 
 def refusal(file=None, flags=None, environment=None):
@@ -64,6 +64,8 @@ def test_every_setting_can_come_from_the_environment():
         "slices": "region, attributes.tier",
         "scores": "correct",
         "fleet": "{one_false_alarm_every: 7d, segments: 40, weights: {batch: 0.2}}",
+        "kafka": "{brokers: 'one:9092,two:9092', prefix: 'llm.'}",
+        "live": "{tag: shadow, idle_s: 5}",
         "pool": "false",
     }
     settings = load(None, {}, {f"DRIFTLINE_{name.upper()}": text for name, text in given.items()})
@@ -89,6 +91,8 @@ def test_every_setting_can_come_from_the_environment():
         ("correct",),
         Sharing("7d", 40, {"batch": 0.2}),
         False,
+        Kafka(brokers="one:9092,two:9092", prefix="llm."),
+        Live(tag="shadow", idle_s=5),
     )
     assert given.keys() == set(Settings.__struct_fields__)
 
