@@ -15,7 +15,7 @@ from drift.lens import Lens
 from drift.pane import SAMPLE, Pane, encode
 from models.static import StaticEmbedder
 from streams.measure import Meter
-from streams.observe import Observer
+from streams.observe import Observer, Sight
 
 TICKS = 5
 CALLS = 3000
@@ -73,7 +73,7 @@ def calls(count: int) -> dict[str, list[float]]:
 
 def ticks(meter: Meter, lens: Lens, count: int) -> list[Pane]:
     """Panes of so many calls each."""
-    observer = Observer(meter, lambda segment: lens)
+    observer = Observer(meter, lambda segment, tick: Sight(lens))
     fill(observer, paced(read(lines(TICKS * CALLS)[: TICKS * count]), count))
     return observer.finish()
 

@@ -42,7 +42,7 @@ from models.ngrams import trigram_view
 from models.static import StaticEmbedder
 from streams.embedded import build_baseline
 from streams.measure import Meter, digests
-from streams.observe import Observer
+from streams.observe import Observer, Sight
 from streams.records import Record
 
 CALLS = 4096
@@ -76,7 +76,7 @@ def around(embedder: StaticEmbedder, lens: Lens, records: Sequence[Record], call
     observers: dict[int, Observer] = {}
 
     def add(repeat: int) -> None:
-        observers[repeat] = Observer(meter, lambda segment: lens)
+        observers[repeat] = Observer(meter, lambda segment, tick: Sight(lens))
         fill(observers[repeat], records)
 
     spent = alternate(
@@ -125,7 +125,7 @@ def beside_raw(embedder: StaticEmbedder, lens: Lens, name: str, words: int) -> N
             trigram_view(outputs)
 
     def observe(repeat: int) -> None:
-        observer = Observer(meter, lambda segment: lens)
+        observer = Observer(meter, lambda segment, tick: Sight(lens))
         fill(observer, made[repeat])
         observer.finish()
 
@@ -156,7 +156,7 @@ def from_lines(embedder: StaticEmbedder, lens: Lens) -> None:
         records[repeat] = read(data)
 
     def observed(repeat: int) -> None:
-        observer = Observer(Meter(embedder), lambda segment: lens)
+        observer = Observer(Meter(embedder), lambda segment, tick: Sight(lens))
         fill(observer, records.pop(repeat))
         observer.finish()
 
@@ -182,7 +182,7 @@ def judged(meter: Meter, baseline: Baseline, calls: int) -> None:
     """What a judged block costs, and its parts."""
     judge = Judge(baseline, BUDGET)
     records = read(lines(CALLS + BLOCKS * calls))[-BLOCKS * calls :]
-    observer = Observer(meter, lambda segment: baseline.lens)
+    observer = Observer(meter, lambda segment, tick: Sight(baseline.lens))
     fill(observer, paced(records, calls))
     data = [encode(pane) for pane in observer.finish()]
     panes: dict[int, list[Pane]] = {}

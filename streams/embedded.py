@@ -23,7 +23,7 @@ from streams.alerts import Alert, alert
 from streams.gate import Gate
 from streams.lint import Requested
 from streams.measure import Meter, parts_of, segment_of
-from streams.observe import EVER, Clock, Observer
+from streams.observe import EVER, Clock, Observer, Sight
 from streams.pool import SILENT, Pool, Pools, pooled
 from streams.provisional import Placed, Provisional
 from streams.records import Record
@@ -108,7 +108,8 @@ def measured_panes(
     meter: Meter, lens: Lens, records: Sequence[Record], clock: Clock, size: int, declared: Declared = NOTHING
 ) -> list[Pane]:
     """Panes of calls that are all in time, each tick complete."""
-    observer = Observer(meter, lambda segment: lens, clock, sample=size, declared_of=lambda segment: declared)
+    sight = Sight(lens, declared)
+    observer = Observer(meter, lambda segment, tick: sight, clock, sample=size)
     for low in range(0, len(records), 1000):
         observer.add(records[low : low + 1000])
     return observer.finish()
@@ -233,7 +234,7 @@ class Watch:
         self.requested = Requested(options.segments)
         self._meter, self._options, self._known = meter, options, dict(known or {})
         self._warn, self._progress = warn, progress
-        self._observer = Observer(meter, self._lens, options.clock, declared_of=self._declared)
+        self._observer = Observer(meter, self._sight, options.clock)
         self._gate = Gate()
         self._early: list[Placed] = []
         self._shares = Shares(options.budget, options.fleet, self._known, warn)
@@ -289,16 +290,10 @@ class Watch:
         self.counts["duplicates"] += self._observer.duplicates
         return alerts
 
-    def _lens(self, segment: str) -> Lens:
-        return self._baseline(segment).lens
-
-    def _declared(self, segment: str) -> Declared:
-        return self._baseline(segment).declared
-
-    def _baseline(self, segment: str) -> Baseline:
+    def _sight(self, segment: str, tick: int) -> Sight:
         judge = self.segments[segment].judge
         assert judge is not None
-        return judge.baseline
+        return Sight.of(judge.baseline)
 
     def _segment(self, name: str) -> Segment | None:
         """The segment of this name, None for one that is not judged."""

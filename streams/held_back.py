@@ -18,7 +18,7 @@ from drift.parts import IntArray
 from drift.state import Judge, start
 from streams.alerts import Alert, alert
 from streams.measure import Meter
-from streams.observe import Clock, Observer
+from streams.observe import Clock, Observer, Sight
 from streams.records import Record
 
 _BATCH = 1000
@@ -65,13 +65,8 @@ def seen(
     progress: Callable[[float], None] = lambda done: None,
 ) -> HeldBack:
     """Calls in order of time through the baseline's lens, each id of a tick once."""
-    observer = Observer(
-        meter,
-        lambda segment: baseline.lens,
-        clock,
-        sample=max(len(records), 1),
-        declared_of=lambda segment: baseline.declared,
-    )
+    sight = Sight.of(baseline)
+    observer = Observer(meter, lambda segment, tick: sight, clock, sample=max(len(records), 1))
     for low in range(0, len(records), _BATCH):
         observer.add(records[low : low + _BATCH])
         progress(min(low + _BATCH, len(records)) / len(records))

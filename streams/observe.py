@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from drift.baseline import Baseline
 from drift.call import NOTHING, Declared
 from drift.lens import Lens
 from drift.pane import SAMPLE, Pane
@@ -34,6 +35,45 @@ class Clock:
         return at - at % self.tick_ms
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a log has come: the largest event time that two calls in a row have reached, and that of the last one."""
+
+    newest: int = 0
+    last: int = 0
+
+    def course(self, at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The newest event time before each of the next calls and after the last of them, shape ``(n + 1,)``."""
+        reached = np.minimum(at, np.concatenate([[self.last], at[:-1]]))
+        return np.maximum.accumulate(np.concatenate([[self.newest], reached]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """How the calls of a segment are seen: through which lens, with which declared fields and scores."""
+
+    lens: Lens
+    declared: Declared = NOTHING
+
+    @classmethod
+    def of(cls, baseline: Baseline) -> Sight:
+        """As a baseline's own calls were seen."""
+        return cls(baseline.lens, baseline.declared)
+
+    @property
+    def key(self) -> tuple[str, Declared]:
+        """Equal for equal ways of seeing."""
+        return self.lens.id, self.declared
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An open tick of a segment: how it is seen from its first call on, and what was measured."""
+
+    sight: Sight
+    parts: list[Measured]
+
+
 class Observer:
     """One partition's open ticks.
 
@@ -44,44 +84,39 @@ class Observer:
 
     Parameters
     ----------
-    lens_of
-        The lens of each segment.
+    sight_of
+        How a segment is seen in the tick that starts at an event time.
     sample
         Calls that a pane keeps as rows.
-    declared_of
-        The declared fields of each segment with their admitted values, and the names of its scores.
     """
 
     def __init__(
         self,
         meter: Meter,
-        lens_of: Callable[[str], Lens],
+        sight_of: Callable[[str, int], Sight],
         clock: Clock | None = None,
         *,
         sample: int = SAMPLE,
-        declared_of: Callable[[str], Declared] = lambda segment: NOTHING,
     ) -> None:
         """Start with nothing seen."""
         self.clock = clock or Clock()
-        self.newest = 0
-        self._last = 0
+        self.reached = Reached()
         self.duplicates = 0
-        self._meter, self._lens_of, self._declared_of, self._sample = meter, lens_of, declared_of, sample
-        self._open: dict[tuple[int, str], list[Measured]] = {}
+        self._meter, self._sight_of, self._sample = meter, sight_of, sample
+        self._open: dict[tuple[int, str], _Open] = {}
 
     @property
     def watermark(self) -> int:
         """Event time below which nothing more is accepted."""
-        return self.newest - self.clock.lateness_ms
+        return self.reached.newest - self.clock.lateness_ms
 
     def admit(self, records: Sequence[Record]) -> list[bool]:
         """Whether each of the next records of the log is in time."""
         if not records:
             return []
         at = np.array([record.event_time for record in records])
-        reached = np.minimum(at, np.concatenate([[self._last], at[:-1]]))  # by two in a row
-        newest = np.maximum.accumulate(np.concatenate([[self.newest], reached]))
-        self.newest, self._last = int(newest[-1]), int(at[-1])
+        newest = self.reached.course(at)
+        self.reached = Reached(int(newest[-1]), int(at[-1]))
         ends = at - at % self.clock.tick_ms + self.clock.tick_ms
         return [bool(ok) for ok in ends > newest[:-1] - self.clock.lateness_ms]
 
@@ -90,18 +125,31 @@ class Observer:
         by_segment: dict[str, list[Record]] = {}
         for record in records:
             by_segment.setdefault(segment_of(record), []).append(record)
-        alike: dict[tuple[str, Declared], tuple[Lens, list[str]]] = {}
-        for segment in by_segment:
-            lens, declared = self._lens_of(segment), self._declared_of(segment)
-            alike.setdefault((lens.id, declared), (lens, []))[1].append(segment)
-        for (_, declared), (lens, segments) in alike.items():
-            calls = [record for segment in segments for record in by_segment[segment]]
-            measured = self._meter.measure(lens, calls, declared)
+        alike: dict[tuple[str, Declared], tuple[Sight, list[tuple[str, list[Record]]]]] = {}
+        for segment, found in by_segment.items():
+            for sight, calls in self._seen(segment, found):
+                alike.setdefault(sight.key, (sight, []))[1].append((segment, calls))
+        for sight, parts in alike.values():
+            measured = self._meter.measure(sight.lens, [one for _, calls in parts for one in calls], sight.declared)
             low = 0
-            for segment in segments:
-                high = low + len(by_segment[segment])
-                self._sort(segment, measured, np.arange(low, high))
-                low = high
+            for segment, calls in parts:
+                self._sort(segment, measured, np.arange(low, low + len(calls)))
+                low += len(calls)
+
+    def _seen(self, segment: str, records: list[Record]) -> list[tuple[Sight, list[Record]]]:
+        """Records of a segment by how they are seen, which a tick's first call settles for all of it."""
+        sights: dict[int, Sight] = {}
+        for tick in {self.clock.tick(record.event_time) for record in records}:
+            if (tick, segment) not in self._open:
+                self._open[tick, segment] = _Open(self._sight_of(segment, tick), [])
+            sights[tick] = self._open[tick, segment].sight
+        kinds = {sight.key: sight for sight in sights.values()}
+        if len(kinds) == 1:
+            return [(sight, records) for sight in kinds.values()]
+        groups: dict[tuple[str, Declared], list[Record]] = {key: [] for key in kinds}
+        for record in records:
+            groups[sights[self.clock.tick(record.event_time)].key].append(record)
+        return [(sight, groups[key]) for key, sight in kinds.items()]
 
     def _sort(self, segment: str, measured: Measured, chosen: npt.NDArray[np.intp]) -> None:
         """Put the chosen calls, all of one segment, to their ticks."""
@@ -111,7 +159,7 @@ class Observer:
         bounds = np.flatnonzero(np.diff(ticks[order])) + 1
         for low, high in pairwise([0, *bounds.tolist(), len(order)]):
             inside = order[low:high]
-            self._open.setdefault((int(ticks[inside[0]]), segment), []).append(measured.take(chosen[inside]))
+            self._open[int(ticks[inside[0]]), segment].parts.append(measured.take(chosen[inside]))
 
     def close(self, watermark: int | None = None) -> list[Pane]:
         """Panes of the ticks that ended at or before the watermark, in order of time, then segment."""
@@ -123,12 +171,12 @@ class Observer:
         """Panes of all ticks: the log has ended."""
         return self.close(EVER)
 
-    def _pane(self, tick: int, segment: str, parts: list[Measured]) -> Pane:
-        calls = self._distinct(joined(parts))
+    def _pane(self, tick: int, segment: str, seen: _Open) -> Pane:
+        calls = self._distinct(joined(seen.parts))
         shared = {id(names): names for names in calls.names}.values()
         names = {code: name for names in shared for code, name in names.items()}
         span, texts = (tick, tick + self.clock.tick_ms), self._meter.shown(calls.texts)
-        return Pane.of(self._lens_of(segment).id, segment, span, calls.rows, texts, names, size=self._sample)
+        return Pane.of(seen.sight.lens.id, segment, span, calls.rows, texts, names, size=self._sample)
 
     def _distinct(self, calls: Measured) -> Measured:
         """Calls whose id occurs once, or the one of smallest content hash."""

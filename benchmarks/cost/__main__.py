@@ -33,7 +33,7 @@ from models.ngrams import trigram_view
 from models.static import StaticEmbedder
 from streams.embedded import build_baseline
 from streams.measure import Meter
-from streams.observe import Observer
+from streams.observe import Observer, Sight
 
 BASELINE, CALLS, TICK = 3000, 2048, 10
 BUDGET = Budget(30, "days")
@@ -56,7 +56,7 @@ def driftline() -> Steps:
     texts = [record.input for record in now] + outputs
 
     def observe() -> Observer:
-        observer = Observer(knowing, lambda segment: made.lens)
+        observer = Observer(knowing, lambda segment, tick: Sight(made.lens))
         fill(observer, now)
         return observer
 

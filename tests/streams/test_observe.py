@@ -16,12 +16,12 @@ from drift.pane import merge
 from drift.state import Judge, start
 from streams.alerts import alert, encode
 from streams.gate import Gate
-from streams.observe import EVER, Clock, Observer
+from streams.observe import EVER, Clock, Observer, Sight
 from tests.streams import traffic
 
 
 def observer(**options):
-    return Observer(traffic.meter(), lambda segment: traffic.baseline().lens, **options)
+    return Observer(traffic.meter(), lambda segment, tick: Sight(traffic.baseline().lens), **options)
 
 
 def record(at_ms, call_id="c", **fields):
@@ -70,7 +70,7 @@ def test_two_calls_in_a_row_advance_the_time(batch):
     watching = observer()
     answers = [ok for low in range(0, len(log), batch) for ok in watching.admit(log[low : low + batch])]
     assert answers == [True, True, True, True, True, False]
-    assert watching.newest == traffic.START_MS + DAYS
+    assert watching.reached.newest == traffic.START_MS + DAYS
 
 
 @given(
