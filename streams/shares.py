@@ -19,6 +19,8 @@ class Shares:
         Of each segment, where there is no fleet.
     known
         Segments whose baselines were given: they have room whatever turns up first.
+    among
+        How many have an equal part each of the room that is left, of which this is one.
 
     Raises
     ------
@@ -27,7 +29,13 @@ class Shares:
     """
 
     def __init__(
-        self, budget: Budget, fleet: Fleet | None, known: Iterable[str], warn: Callable[[str], None] = lambda text: None
+        self,
+        budget: Budget,
+        fleet: Fleet | None,
+        known: Iterable[str],
+        warn: Callable[[str], None] = lambda text: None,
+        *,
+        among: int = 1,
     ) -> None:
         """Take the room of the known segments."""
         self._budget, self._fleet, self._warn = budget, fleet, warn
@@ -38,6 +46,8 @@ class Shares:
                 f"fleet: the given baselines weigh {self._taken:g}, the declared segments {fleet.total:g} together: "
                 "raise fleet.segments"
             )
+        if fleet is not None:
+            self._taken = fleet.total - (fleet.total - self._taken) / among
 
     def admits(self, name: str) -> bool:
         """Whether there is room for one more segment, which then has it."""

@@ -1,0 +1,271 @@
+"""Closed ticks to alerts, segment by segment, for one partition of the panes topic; no clock, no Kafka.
+
+What is known of a segment is a function of the log and of the moves of tags: it is saved with the offset up to which
+it was judged, and what is read again from before that changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from drift import snapshot, verdict
+from drift.alarm import ended
+from drift.baseline import Baseline
+from drift.errors import BaselineRefusedError, LensMismatchError
+from drift.pane import Pane, decode, merge
+from drift.state import Judge, SegmentState, start
+from streams.alerts import Alert, alert
+from streams.embedded import allowed_versions
+from streams.first import First
+from streams.ledger import Closed
+from streams.moves import Announced, Timetable
+from streams.settings import Settings
+from streams.shares import Shares
+from streams.shelf import Shelf
+from streams.wire import Sent
+from streams.wording import moment
+
+UNKNOWN_LENS = "unknown_lens_calls"
+BEYOND = "beyond_segments_calls"
+REFUSED = "without_baseline_calls"
+
+Warn = Callable[[str], None]
+
+
+class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is saved of a segment.
+
+    Attributes
+    ----------
+    position
+        Offset of the last message that it reflects.
+    baseline, origin
+        Ids of its baseline and of its anchor's, if there is one apart.
+    sequence
+        Of the tag's move that named the baseline, 0 where it is of the segment's own first calls.
+    state, first
+        Bytes of what is remembered, or of the calls that are to become a baseline.
+    refused
+        Why no baseline could be made of them.
+    """
+
+    position: int
+    baseline: str = ""
+    origin: str = ""
+    sequence: int = 0
+    state: bytes = b""
+    first: bytes = b""
+    refused: str = ""
+
+
+@dataclass(slots=True)
+class Segment:
+    """What is known of a segment."""
+
+    name: str
+    position: int = -1
+    sequence: int = 0
+    origin: Baseline | None = None
+    judge: Judge | None = None
+    state: SegmentState | None = None
+    first: First | None = None
+    refused: str = ""
+    told: set[str] = field(default_factory=set)  # lenses that were warned of
+
+    @property
+    def lens(self) -> str:
+        """Lens of its baseline, empty where it has none."""
+        return self.judge.baseline.pane.lens if self.judge else ""
+
+
+class Judging:
+    """The segments of a partition.
+
+    Parameters
+    ----------
+    saved
+        Bytes of each segment, as ``kept`` gave them.
+    among
+        Partitions that share the cap on segments and a fleet's budget.
+
+    Attributes
+    ----------
+    counts
+        Calls that were judged, and those that were not, by reason.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        shelf: Shelf,
+        timetable: Timetable,
+        saved: Mapping[str, bytes],
+        *,
+        among: int = 1,
+        warn: Warn = lambda text: None,
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self._settings, self._shelf, self._timetable, self._warn = settings, shelf, timetable, warn
+        self._saved = dict(saved)
+        self._segments: dict[str, Segment] = {}
+        self._dirty: set[str] = set()
+        self._cap = max(settings.segments // among, 1)
+        self._shares = Shares(settings.budget, settings.shared, timetable.segments, among=among, warn=warn)
+
+    @property
+    def segments(self) -> int:
+        """Segments that are known."""
+        return len(self._saved.keys() | self._segments.keys())
+
+    @property
+    def dirty(self) -> int:
+        """Segments that have changed since ``kept``."""
+        return len(self._dirty)
+
+    def apply(self, closed: Closed) -> list[Alert]:
+        """Alerts of a closed tick of a segment; none where the segment's state reflects it already."""
+        segment = self._segment(closed.segment)
+        if segment is None:
+            self.counts[BEYOND] += sum(pane.calls for pane in closed.panes)
+            return []
+        if closed.offset <= segment.position:
+            return []
+        self._dirty.add(segment.name)
+        due = self._timetable.at(segment.name, closed.tick)
+        alerts = self._follow(segment, due, closed) if due and due.sequence != segment.sequence else []
+        pane = self._merged(segment, closed.panes)
+        return alerts if pane is None else alerts + self._judge(segment, pane)
+
+    def kept(self, position: int) -> dict[str, bytes]:
+        """Bytes of the segments that have changed, as of the message before this position."""
+        made = {name: self._kept(self._segments[name], position - 1) for name in sorted(self._dirty)}
+        self._saved |= made
+        self._dirty.clear()
+        return made
+
+    def _segment(self, name: str) -> Segment | None:
+        segment = self._segments.get(name)
+        if segment is None:
+            if name in self._saved:
+                segment = self._read(name, msgspec.msgpack.decode(self._saved[name], type=Kept))
+            elif name in self._timetable.segments:
+                segment = Segment(name)
+            elif self.segments >= self._cap or not self._shares.admits(name):
+                return None
+            else:
+                segment = Segment(name)
+            self._segments[name] = segment
+        return segment
+
+    def _read(self, name: str, kept: Kept) -> Segment:
+        segment = Segment(name, kept.position, kept.sequence, refused=kept.refused)
+        if kept.baseline:
+            segment.origin = self._shelf.baseline(kept.origin) if kept.origin else None
+            segment.judge = self._judge_of(segment, self._shelf.baseline(kept.baseline))
+            segment.state = snapshot.decode(kept.state)
+        elif kept.first:
+            segment.first = First.decode(kept.first)
+        return segment
+
+    def _kept(self, segment: Segment, position: int) -> bytes:
+        segment.position = max(segment.position, position)
+        kept = Kept(
+            segment.position,
+            segment.judge.baseline.id if segment.judge else "",
+            segment.origin.id if segment.origin else "",
+            segment.sequence,
+            snapshot.encode(segment.state) if segment.state else b"",
+            segment.first.encode() if segment.first and not segment.judge else b"",
+            segment.refused,
+        )
+        return msgspec.msgpack.encode(kept)
+
+    def _judge_of(self, segment: Segment, baseline: Baseline) -> Judge:
+        settings = self._settings
+        return Judge(
+            baseline,
+            self._shares.of([segment.name]),
+            settings.all_tolerances,
+            settings.clear_after,
+            segment.origin,
+            allowed_versions(settings.prompts.allowed, segment.name),
+        )
+
+    def _follow(self, segment: Segment, move: Announced, closed: Closed) -> list[Alert]:
+        """Judge by the baseline that the tag names from this tick on; alarms against the one before end."""
+        baseline = self._shelf.baseline(move.baseline)
+        told = self._end_alarms(segment, move, closed)
+        segment.sequence, segment.first, segment.refused = move.sequence, None, ""
+        if segment.judge and segment.judge.baseline.id == baseline.id:
+            return []
+        segment.origin = self._shelf.origin(segment.name, baseline)
+        segment.judge = self._judge_of(segment, baseline)
+        segment.state = start(segment.judge)
+        return told
+
+    def _end_alarms(self, segment: Segment, move: Announced, closed: Closed) -> list[Alert]:
+        if segment.judge is None or segment.state is None or segment.judge.baseline.id == move.baseline:
+            return []
+        told, pane = [], decode(closed.panes[0].pane)
+        by = f" by {move.by}" if move.by else ""
+        why = f" ({move.why})" if move.why else ""
+        for latch in list(segment.state.latches.values()):
+            segment.state, alarms = ended(segment.judge, segment.state, pane, latch.detector)
+            for one in alarms:
+                record = alert(segment.judge, segment.name, one, replay="")
+                sentence = (
+                    f"The alarm of {segment.name} ({record.detector}, since {moment(latch.since)}) ends: "
+                    f"{move.segment}@{move.tag} was moved to baseline {move.baseline}{by}{why}."
+                )
+                told.append(msgspec.structs.replace(record, sentence=sentence))
+        return told
+
+    def _merged(self, segment: Segment, panes: Sequence[Sent]) -> Pane | None:
+        """Sum of the panes that were seen through the segment's lens; calls seen otherwise are counted."""
+        wanted = segment.lens or self._shelf.default
+        strange = [one for one in panes if one.lens != wanted]
+        if strange:
+            self.counts[UNKNOWN_LENS] += sum(one.calls for one in strange)
+            for lens in {one.lens for one in strange} - segment.told:
+                segment.told.add(lens)
+                self._warn(
+                    f"{segment.name}: calls were seen through lens {lens}, its baseline through {wanted}: they are "
+                    "not judged; an observer has not seen the tag move yet, or another embedder"
+                )
+        fit = [decode(one.pane) for one in panes if one.lens == wanted]
+        return merge(fit) if fit else None
+
+    def _judge(self, segment: Segment, pane: Pane) -> list[Alert]:
+        if segment.judge is None or segment.state is None:
+            self._fill(segment, pane)
+            return []
+        self.counts["judged_calls"] += pane.n
+        segment.state, alarms = verdict.judge(segment.judge, segment.state, pane)
+        return [alert(segment.judge, segment.name, alarm, replay="") for alarm in alarms]
+
+    def _fill(self, segment: Segment, pane: Pane) -> None:
+        """Let the first calls become the baseline."""
+        if segment.refused:
+            self.counts[REFUSED] += pane.n
+            return
+        segment.first = (segment.first or First()).add(pane)
+        if segment.first.calls < self._settings.first:
+            return
+        try:
+            made = segment.first.build(self._shelf.lens(pane.lens), self._settings, self._shelf.calibrations)
+        except (BaselineRefusedError, LensMismatchError) as refused:
+            segment.refused, segment.first = str(refused), None
+            self._warn(f"{segment.name}: {refused}")
+            return
+        self._shelf.put(made)
+        self._warn(f"{segment.name}: the first {made.pane.n:,} calls are the baseline ({made.id})")
+        for warning in made.facts.get("warnings", ()):
+            self._warn(f"{segment.name}: {warning}")
+        segment.first = None
+        segment.origin = self._shelf.origin(segment.name, made)
+        segment.judge = self._judge_of(segment, made)
+        segment.state = start(segment.judge)
