@@ -19,10 +19,16 @@ _TABLE = 2
 _NARROW = tuple(np.dtype(f"<{kind}") for kind in ("i1", "i2", "i4", "i8"))
 
 
-def pack(tree: dict[str, Any]) -> bytes:
-    """Bytes of a tree of plain values, arrays and structured arrays; equal trees give equal bytes."""
+def pack(tree: dict[str, Any], *, level: int = 6) -> bytes:
+    """Bytes of a tree of plain values, arrays and structured arrays; equal trees give equal bytes.
+
+    Parameters
+    ----------
+    level
+        Of Zstandard's compression, from 1 (fast) to 19 (small).
+    """
     plain = msgspec.msgpack.encode(tree, enc_hook=_encode, order="deterministic")
-    return zstandard.ZstdCompressor(level=6, write_checksum=True).compress(plain)
+    return zstandard.ZstdCompressor(level=level, write_checksum=True).compress(plain)
 
 
 def unpack(data: bytes, kind: str, version: int) -> dict[str, Any]:

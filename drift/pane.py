@@ -306,6 +306,6 @@ def decode(data: bytes) -> Pane:
     )
     sums = tree["sums"]
     kept = None if sums is None else Sums(*(codec.table(t, kind) for t, kind in zip(sums, _TABLES, strict=True)))
-    names = {int(code, 16): name for code, name in tree["names"].items()}
+    names = dict(sorted((int(code, 16), name) for code, name in tree["names"].items()))
     tick, end = tree["span"]
     return Pane(tree["lens"], tree["segment"], tick, end, sample, kept, names)
