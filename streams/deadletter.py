@@ -72,9 +72,8 @@ class DeadLetters:
         self.counts[str(reason)] += 1
         if self._path is None:
             return
-        letter = {"line": line_number, "reason": reason, "field": field, "detail": detail} | _readable(data)
         try:
-            self._append(self._path, msgspec.json.encode(letter) + b"\n")
+            self._append(self._path, letter({"line": line_number}, reason, field, detail, data) + b"\n")
         except OSError as error:
             self.lost += 1
             if self.lost == 1:
@@ -95,6 +94,11 @@ class DeadLetters:
         if written < len(letter):  # the disk filled up half way: leave no torn line
             os.ftruncate(self._descriptor, os.lseek(self._descriptor, 0, os.SEEK_END) - written)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def letter(place: dict[str, Any], reason: str, field: str, detail: str, data: bytes) -> bytes:
+    """A letter as JSON: where the record was, why it was rejected, and the record itself, cut at 64 KiB."""
+    return msgspec.json.encode(place | {"reason": reason, "field": field, "detail": detail} | _readable(data))
 
 
 def _readable(data: bytes) -> dict[str, Any]:

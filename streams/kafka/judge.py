@@ -1,0 +1,335 @@
+"""Judge: one worker of the group that turns panes into alerts, a Faust app.
+
+State lives in a table whose changelog is a compacted topic. Each owner of a partition writes under an *epoch* of its own,
+one higher than any that it finds there: an owner that was paused, lost the partition and wakes up again can only write
+under its old one, and never in place of what its successor knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import faust
+import msgspec
+from faust.types import TP
+
+from drift.errors import CorruptError
+from streams import wire
+from streams.alerts import Alert
+from streams.alerts import encode as encode_alert
+from streams.evidence import instant
+from streams.health import Stage
+from streams.judging import Judging
+from streams.kafka.client import faust_broker
+from streams.ledger import Closed, Ledger, Place
+from streams.moves import Timetable
+from streams.settings import Settings
+from streams.shelf import Shelf
+
+log = logging.getLogger(__name__)
+
+LARGEST = 1 << 24
+QUIET_S = 2.0
+"""Seconds without a closed tick after which what is not saved yet is saved."""
+
+TABLE = "segments"
+AT_ONCE = 64
+"""Segments that are saved at once."""
+
+
+class StageFailedError(Exception):
+    """A stage stopped by itself; the process must end with its reason."""
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """Where a partition's owner reads on, and what it had counted."""
+
+    place: Place
+    counts: dict[str, int]
+
+
+class Desk:
+    """A partition that this worker judges.
+
+    Attributes
+    ----------
+    unacknowledged
+        Messages whose offsets may not be committed yet.
+    seeking
+        Whether messages are awaited again from further back.
+    """
+
+    def __init__(self, partition: int, epoch: int, ledger: Ledger, judging: Judging, saved: dict[str, int]) -> None:
+        """Just taken over."""
+        self.partition, self.epoch, self.ledger, self.judging = partition, epoch, ledger, judging
+        self.saved = saved  # epoch under which each segment was last saved
+        self.unacknowledged: list[Any] = []
+        self.seeking = False
+
+
+def key(partition: int, epoch: int, segment: str) -> bytes:
+    """Key of a segment's record in the table; that of the checkpoint has no segment."""
+    return f"{partition}\0{epoch}\0{segment}".encode()
+
+
+def read_key(data: bytes) -> tuple[int, int, str]:
+    """Partition, epoch and segment of a key."""
+    partition, epoch, segment = data.decode().split("\0", 2)
+    return int(partition), int(epoch), segment
+
+
+class Judge:
+    """Reads panes, closes ticks, judges them off the event loop, publishes alerts, saves state.
+
+    Parameters
+    ----------
+    stage
+        Told of progress.
+    """
+
+    def __init__(self, settings: Settings, shelf: Shelf, timetable: Timetable, stage: Stage, partitions: int) -> None:
+        """Prepare; nothing is connected before ``run``."""
+        self._settings, self._shelf, self._timetable, self._stage = settings, shelf, timetable, stage
+        self._partitions = partitions
+        self._pool = ThreadPoolExecutor(1, "judge")
+        self._lock = asyncio.Lock()  # held while messages are judged or state is saved
+        self._desks: dict[int, Desk] = {}
+        self._assigned: set[int] = set()
+        self._failed: BaseException | None = None
+        self._saved_at = self._closed_at = time.monotonic()
+        self._stopping = False
+        self._alerts_sent = 0
+        kafka, live = settings.kafka, settings.live
+        self.app = faust.App(
+            f"{kafka.group}-judge",
+            **faust_broker(kafka),
+            store="memory://",
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            topic_partitions=partitions,
+            table_standby_replicas=0,
+            web_enabled=False,
+            consumer_auto_offset_reset="earliest",
+            broker_session_timeout=live.session_s,
+            broker_heartbeat_interval=live.session_s / 5,
+            broker_commit_interval=1.0,
+            consumer_max_fetch_size=LARGEST,
+            producer_max_request_size=LARGEST,
+            producer_compression_type="zstd",
+            stream_recovery_delay=0.0,
+            stream_wait_empty=False,
+        )
+        raw: dict[str, Any] = {"key_serializer": "raw", "value_serializer": "raw"}
+        self._panes = self.app.topic(kafka.topic("panes"), **raw)
+        self._alerts = self.app.topic(kafka.topic("alerts"), **raw)
+        self._table = self.app.Table(TABLE, partitions=partitions, key_type=bytes, value_type=bytes)
+        self.app.agent(self._panes, name="judge")(self._judge)
+        self.app.on_partitions_assigned.connect(self._take_over, weak=False)
+        self.app.on_partitions_revoked.connect(self._leave, weak=False)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Work until told to stop; then what is known is saved.
+
+        Raises
+        ------
+        StageFailedError
+            Faust, or the agent, has stopped.
+        """
+        await self.app.start()
+        try:
+            while not stopping.is_set():
+                await self._look_after()
+                await asyncio.wait([asyncio.ensure_future(stopping.wait())], timeout=1.0)
+            async with self._lock:
+                self._stopping = True
+                await self._save()
+            await self.app.consumer.commit()
+        finally:
+            self._stage.ready = False
+            await self.app.stop()
+
+    async def _look_after(self) -> None:
+        """See that the app is alive, save when it is time, tell how things are."""
+        if self._failed is not None:
+            raise self._failed
+        if self.app.crashed or self.app.should_stop:
+            raise StageFailedError(f"judge: the Faust app has stopped: {self.app.crash_reason!r}")
+        now = time.monotonic()
+        quiet = now - self._closed_at > QUIET_S and now - self._saved_at > QUIET_S and self._unsaved
+        if quiet or now - self._saved_at > self._settings.live.save_s:
+            async with self._lock:
+                await self._save()
+        self._report()
+
+    @property
+    def _unsaved(self) -> bool:
+        return any(desk.unacknowledged for desk in self._desks.values())
+
+    def _take_over(self, app: Any, assigned: Iterable[TP], **_: Any) -> None:
+        self._assigned = {tp.partition for tp in assigned if tp.topic == self._panes.get_topic_name()}
+        log.info("judging partitions %s", sorted(self._assigned))
+
+    def _leave(self, app: Any, revoked: Iterable[TP], **_: Any) -> None:
+        self._assigned.clear()
+        self._desks.clear()
+
+    async def _judge(self, stream: Any) -> None:
+        """The agent: an error in it must not leave the process alive and idle."""
+        try:
+            async for event in stream.noack().events():
+                async with self._lock:
+                    if not self._stopping:
+                        await self._take(event)
+        except Exception as error:
+            log.exception("judge stopped")
+            self._failed = error
+
+    async def _take(self, event: Any) -> None:
+        partition, offset = event.message.partition, event.message.offset
+        if partition not in self._assigned:
+            return
+        desk = self._desks.get(partition)
+        if desk is None:
+            desk = self._desks[partition] = await self._restored(partition)
+        if offset < desk.ledger.position:
+            event.ack()
+            return
+        if offset > desk.ledger.position:
+            await self._go_back(desk, offset)
+            if offset > desk.ledger.position:
+                return
+        desk.seeking = False
+        desk.unacknowledged.append(event)
+        try:
+            message = wire.decode(event.value)
+        except CorruptError as error:
+            log.error("%s-%d at %d: %s: passed over", self._panes, partition, offset, error)
+            desk.ledger.counts["corrupt_messages"] += 1
+            desk.ledger.position = offset + 1
+            return
+        if closed := desk.ledger.add(offset, message):
+            await self._conclude(desk, closed)
+
+    async def _conclude(self, desk: Desk, closed: list[Closed]) -> None:
+        """Judge closed ticks and publish what they say before anything else is read."""
+        self._closed_at = time.monotonic()
+        loop = asyncio.get_running_loop()
+        alerts = await loop.run_in_executor(self._pool, _applied, desk.judging, closed)
+        sent = [
+            await self._alerts.send(key=name.encode(), value=encode_alert(one), key_serializer="raw")
+            for name, one in alerts
+        ]
+        for one in sent:
+            await one
+        self._alerts_sent += len(sent)
+
+    async def _go_back(self, desk: Desk, offset: int) -> None:
+        """Have messages again that lie between what is saved and where the group had committed."""
+        tp = TP(self._panes.get_topic_name(), desk.partition)
+        if desk.seeking:
+            return
+        earliest = (await self.app.consumer.earliest_offsets(tp))[tp]
+        if earliest > desk.ledger.position:
+            lost = earliest - desk.ledger.position
+            log.warning(
+                "%s: %d messages before %d are gone unread: retention, or a topic made anew", tp, lost, earliest
+            )
+            desk.ledger.counts["lost_messages"] += lost
+            desk.ledger.position = earliest
+        if offset > desk.ledger.position:
+            desk.seeking = True
+            log.info("%s: reading again from %d", tp, desk.ledger.position)
+            await self.app.consumer.seek(tp, desk.ledger.position)
+
+    async def _restored(self, partition: int) -> Desk:
+        """What the table knows of a partition, under a new epoch."""
+        latest: dict[str, tuple[int, bytes]] = {}
+        for name, value in list(self._table.data.items()):
+            at, epoch, segment = read_key(name)
+            if at == partition and value and epoch >= latest.get(segment, (-1, b""))[0]:
+                latest[segment] = epoch, value
+        epoch, saved = latest.pop("", (0, b""))
+        checkpoint = msgspec.msgpack.decode(saved, type=Checkpoint) if saved else Checkpoint(Place(), {})
+        if not saved:
+            latest = {}
+        judging = Judging(
+            self._settings,
+            self._shelf,
+            self._timetable,
+            {name: value for name, (_, value) in latest.items()},
+            among=self._partitions,
+            warn=log.warning,
+        )
+        judging.counts.update(checkpoint.counts)
+        epochs = {name: at for name, (at, _) in latest.items()}
+        desk = Desk(partition, max([epoch, *epochs.values()]) + 1, Ledger(checkpoint.place), judging, epochs)
+        log.info("partition %d: %d segments known, reading from %d", partition, len(latest), checkpoint.place.offset)
+        await self._write(desk, {"": msgspec.msgpack.encode(checkpoint)})
+        return desk
+
+    async def _save(self) -> None:
+        """Save what has changed, then where to read on, then let the group commit that."""
+        self._saved_at = time.monotonic()
+        for desk in list(self._desks.values()):
+            if not desk.unacknowledged:
+                continue
+            kept = desk.judging.kept(desk.ledger.position)
+            names = sorted(kept)
+            for low in range(0, len(names), AT_ONCE):
+                await self._write(desk, {name: kept[name] for name in names[low : low + AT_ONCE]})
+            place = desk.ledger.place
+            await self._write(desk, {"": msgspec.msgpack.encode(Checkpoint(place, dict(desk.judging.counts)))})
+            for event in desk.unacknowledged:
+                if event.message.offset < place.offset:
+                    event.ack()
+            desk.unacknowledged = [one for one in desk.unacknowledged if one.message.offset >= place.offset]
+
+    async def _write(self, desk: Desk, records: dict[str, bytes]) -> None:
+        """Write records to the table's changelog, under the desk's epoch, and wait until the brokers have them."""
+        sent = []
+        for segment, value in records.items():
+            name = key(desk.partition, desk.epoch, segment)
+            sent.append(self._table.send_changelog(desk.partition, name, value))
+            self._table.data[name] = value
+        for one in sent:
+            await one
+        for segment in records:
+            if (before := desk.saved.get(segment, desk.epoch)) < desk.epoch:
+                old = key(desk.partition, before, segment)
+                self._table.send_changelog(desk.partition, old, None)
+                self._table.data.pop(old, None)
+            desk.saved[segment] = desk.epoch
+
+    def _report(self) -> None:
+        self._stage.turn()
+        self._stage.ready = bool(self._assigned) and not self.app.rebalancing and not self._recovering
+        lag, reading = {}, {}
+        for number, desk in sorted(self._desks.items()):
+            high = self.app.consumer.highwater(TP(self._panes.get_topic_name(), number)) or 0
+            lag[str(number)] = max(high - desk.ledger.position, 0)
+            reading[str(number)] = instant(desk.ledger.closed)
+        self._stage.detail = {
+            "partitions": sorted(self._assigned),
+            "lag": lag,
+            "closed_until": reading,
+            "waiting_for": sorted({one for desk in self._desks.values() for one in desk.ledger.waiting_for}),
+            "held_panes": sum(desk.ledger.held for desk in self._desks.values()),
+            "segments": sum(desk.judging.segments for desk in self._desks.values()),
+            "unsaved_segments": sum(desk.judging.dirty for desk in self._desks.values()),
+            "alerts": self._alerts_sent,
+            "counts": dict(sum((desk.judging.counts + desk.ledger.counts for desk in self._desks.values()), Counter())),
+        }
+
+    @property
+    def _recovering(self) -> bool:
+        return bool(self.app.tables.recovery.in_recovery)
+
+
+def _applied(judging: Judging, closed: list[Closed]) -> list[tuple[str, Alert]]:
+    return [(one.segment, alert) for one in closed for alert in judging.apply(one)]
