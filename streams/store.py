@@ -32,7 +32,9 @@ from drift import pane as panes
 from drift.baseline import Baseline
 from drift.errors import CorruptError, SettingsError, SourceError
 from drift.lens import Lens
+from streams.aliases import epoch_ms
 from streams.folder import Folder, quoted
+from streams.records import DEFAULT_LIMITS
 
 Kind = Literal["baselines", "lenses"]
 T = TypeVar("T")
@@ -63,8 +65,24 @@ class LensEntry:
     topics: int
 
 
+AHEAD_MS = DEFAULT_LIMITS.ahead_ms
+"""How far ahead of now a tag moves where no time is given: a tick that starts then can hold no call yet."""
+
+
 class Move(msgspec.Struct, frozen=True):
-    """A tag was set on a baseline: when (RFC 3339), by whom, why, and which one it named before (empty: none)."""
+    """A tag was set on a baseline.
+
+    Attributes
+    ----------
+    moved_at
+        When, RFC 3339.
+    by, why
+        By whom, and the reason given.
+    previous
+        The baseline that the tag named before, empty if none.
+    effective
+        Event time in milliseconds since 1970 from which it holds; None where that was not recorded.
+    """
 
     segment: str
     tag: str
@@ -74,6 +92,14 @@ class Move(msgspec.Struct, frozen=True):
     by: str = ""
     why: str = ""
     previous: str = ""
+    effective: int | None = None
+
+    @property
+    def holds_from(self) -> int:
+        """When it takes effect, where nothing is recorded: at once, the first move of a tag from the beginning."""
+        if self.effective is not None:
+            return self.effective
+        return (epoch_ms(self.moved_at) or 0) if self.previous else 0
 
 
 def split_tag(name: str) -> tuple[str, str]:
@@ -187,12 +213,32 @@ class Store:
         found = map(self._baseline_entry, self._ids("baselines"))
         return sorted(found, key=lambda entry: (entry.segment, entry.start, entry.id))
 
+    def entry(self, one: str) -> BaselineEntry:
+        """A stored baseline, given by its whole id; only the header and the pane are read.
+
+        Raises
+        ------
+        SourceError
+            It is not stored.
+        """
+        if one not in (known := self._ids("baselines")):
+            raise self._unknown("baseline", one, known)
+        return self._baseline_entry(one)
+
     def lenses(self) -> list[LensEntry]:
         """What is stored, by id; of each file only the header is read."""
         return [self._lens_entry(one) for one in self._ids("lenses")]
 
-    def tag(self, segment: str, tag: str, baseline: str, *, by: str = "", why: str = "") -> Move:
-        """Let ``SEGMENT@TAG`` name a stored baseline, given by its whole id, from now on.
+    def tag(
+        self, segment: str, tag: str, baseline: str, *, by: str = "", why: str = "", effective: int | None = None
+    ) -> Move:
+        """Let ``SEGMENT@TAG`` name a stored baseline, given by its whole id.
+
+        Parameters
+        ----------
+        effective
+            Event time in milliseconds since 1970 from which it holds. By default the first move of a tag holds from
+            the beginning, a later one from the first whole minute that starts five minutes from now.
 
         Raises
         ------
@@ -208,8 +254,12 @@ class Store:
         names = self._folder.names(_tag_folder(segment, tag))
         sequence = int(names[-1].rpartition("/")[2].removesuffix(".json")) + 1 if names else 1
         before = self._moves(names)
-        at = self._now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        move = Move(segment, tag, sequence, baseline, at, by, why, before[-1].baseline if before else "")
+        now = self._now().astimezone(UTC)
+        if effective is None:
+            effective = _next_minute(now) if before else 0
+        at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        previous = before[-1].baseline if before else ""
+        move = Move(segment, tag, sequence, baseline, at, by, why, previous, effective)
         if not self._folder.create(f"{_tag_folder(segment, tag)}/{sequence:08d}.json", msgspec.json.encode(move)):
             raise SourceError(
                 f"{segment}@{tag} was moved by somebody else at the same moment and stays as they set it: "
@@ -228,6 +278,10 @@ class Store:
     def history(self, segment: str, tag: str) -> list[Move]:
         """Moves of a tag, oldest first; none where it was never set."""
         return self._moves(self._folder.names(_tag_folder(segment, tag)))
+
+    def exists(self) -> bool:
+        """Whether anything was ever stored."""
+        return self._folder.exists()
 
     def has_tag(self, segment: str, tag: str) -> bool:
         """Whether a tag was ever set; not where there is no store yet."""
@@ -312,6 +366,11 @@ def _file(name: str) -> bytes | None:
         return Path(name).read_bytes() if os.path.isfile(name) else None  # noqa: PTH113  # Path raises for odd names
     except OSError as error:
         raise SourceError(f"{name} cannot be read: {error.strerror}; grant it read access") from error
+
+
+def _next_minute(now: datetime) -> int:
+    """The first whole minute ahead of any call that may exist."""
+    return -(-(round(now.timestamp() * 1000) + AHEAD_MS) // 60_000) * 60_000
 
 
 def _name(kind: Kind, one: str) -> str:

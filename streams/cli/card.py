@@ -91,9 +91,10 @@ def next_command(name: str) -> str:
 
 def moved(move: Move) -> str:
     """A move of a tag in a line."""
+    since = f" for calls from {instant(move.holds_from)} on" if move.holds_from else ""
     before = f", before {move.previous}" if move.previous else ""
     why = f": {move.why}" if move.why else ""
-    return f"{move.segment}@{move.tag} is {move.baseline}{before}, {move.moved_at} by {move.by}{why}"
+    return f"{move.segment}@{move.tag} is {move.baseline}{since}{before}, {move.moved_at} by {move.by}{why}"
 
 
 def lens_facts(lens: Lens) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -22,7 +23,7 @@ from drift.call import ROW
 from drift.errors import CorruptError, SettingsError, SourceError
 from drift.lens import Lens
 from drift.pane import Pane
-from streams.store import Store, split_tag
+from streams.store import AHEAD_MS, Store, split_tag
 from tests.drift import builders
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -190,6 +191,51 @@ def test_a_tag_keeps_every_move(store: Store, first: Baseline, second: Baseline)
     assert store.baseline("bot@prod").id == second.id
     assert store.tags() == [new]
     assert store.history("bot", "other") == []
+
+
+def test_a_tag_holds_from_the_beginning_and_moves_ahead_of_any_call_unless_a_time_is_given(
+    store: Store, first: Baseline, second: Baseline
+) -> None:
+    store.put_baseline(first)
+    store.put_baseline(second)
+    moves = [store.tag("bot", "prod", one.id) for one in (first, second)]
+    moves.append(store.tag("bot", "prod", first.id, effective=1_234))
+    assert [move.effective for move in moves] == [0, round(NOON.timestamp() * 1000) + AHEAD_MS, 1_234]
+    assert [move.holds_from for move in store.history("bot", "prod")] == [move.effective for move in moves]
+
+
+@given(st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)))
+def test_a_tag_moves_at_a_whole_minute_that_no_accepted_call_has_reached(first: Baseline, at: datetime) -> None:
+    at = at.replace(tzinfo=UTC)
+    with TemporaryDirectory() as folder:
+        store = Store(folder, now=lambda: at)
+        store.put_baseline(first)
+        store.tag("bot", "prod", first.id)
+        effective = store.tag("bot", "prod", first.id).holds_from
+    newest = at.timestamp() * 1000 + AHEAD_MS
+    assert newest - 1 <= effective <= newest + 60_000 and effective % 60_000 == 0
+
+
+def test_a_move_of_a_time_when_none_was_recorded_holds_at_once_and_the_first_from_the_beginning(
+    tmp_path: Path, first: Baseline, second: Baseline
+) -> None:
+    store = Store(str(tmp_path), now=lambda: NOON)
+    for one in (first, second):
+        store.put_baseline(one)
+        store.tag("bot", "prod", one.id)
+    for path in (tmp_path / "tags" / "bot" / "prod").iterdir():
+        move = json.loads(path.read_text())
+        del move["effective"]
+        path.write_text(json.dumps(move))
+    assert [move.holds_from for move in store.history("bot", "prod")] == [0, round(NOON.timestamp() * 1000)]
+
+
+def test_what_is_listed_of_a_baseline_can_be_asked_for_one(store: Store, first: Baseline, second: Baseline) -> None:
+    store.put_baseline(first)
+    store.put_baseline(second)
+    assert store.entry(first.id) in store.baselines() and store.entry(first.id).lens == first.lens.id
+    with pytest.raises(SourceError, match="no baseline 'feedfeedfeedfeed'"):
+        store.entry("feedfeedfeedfeed")
 
 
 def test_a_tag_of_a_baseline_that_is_not_stored_is_refused(store: Store, first: Baseline, second: Baseline) -> None:

@@ -1,0 +1,88 @@
+"""One topic read whole, by a consumer that belongs to no group and commits nothing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+
+from drift.errors import DriftError, SettingsError, SourceError
+from streams.kafka.client import connection
+from streams.settings import Kafka
+
+
+@asynccontextmanager
+async def reader(kafka: Kafka, topic: str, role: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of all partitions of a topic, from their beginnings; of transactions only what was committed.
+
+    Raises
+    ------
+    SettingsError
+        No cluster is named.
+    SourceError
+        The cluster cannot be reached, or has no such topic.
+    """
+    found = await partitions(kafka, topic, role)
+    consumer = AIOKafkaConsumer(
+        **connection(kafka, role),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+    )
+    try:
+        with reaching(kafka):
+            await consumer.start()
+        consumer.assign(found)
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def partitions(kafka: Kafka, topic: str, role: str) -> list[TopicPartition]:
+    """The partitions of a topic.
+
+    Raises
+    ------
+    SettingsError
+        No cluster is named.
+    SourceError
+        The cluster cannot be reached, or has no such topic.
+    """
+    if not kafka.brokers:
+        raise SettingsError(
+            "no Kafka cluster is named: set DRIFTLINE_KAFKA='{brokers: \"host:9092\"}', or kafka in the settings file"
+        )
+    with reaching(kafka):
+        client = AIOKafkaClient(**connection(kafka, role))
+        try:
+            await client.bootstrap()
+            cluster = await client.fetch_all_metadata()
+        finally:
+            await client.close()
+    numbers = cluster.partitions_for_topic(topic)
+    if not numbers:
+        raise SourceError(_missing(topic, cluster.topics()))
+    return [TopicPartition(topic, number) for number in sorted(numbers)]
+
+
+def _missing(topic: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(topic, known, 3, 0.4)
+    hint = f"; there is {', '.join(near)}" if near else ""
+    return f"there is no topic {topic!r} in the cluster{hint}: check its name and kafka.prefix, or create it"
+
+
+@contextmanager
+def reaching(kafka: Kafka) -> Iterator[None]:
+    """Turn whatever a client raises into one error that names the cluster."""
+    try:
+        yield
+    except DriftError:
+        raise
+    except (KafkaError, OSError) as error:
+        reason = str(error).removeprefix(f"{type(error).__name__}: ") or type(error).__name__
+        remedy = "check kafka.brokers and that the cluster runs"
+        raise SourceError(f"Kafka at {kafka.brokers} cannot be used: {reason}; {remedy}") from error
