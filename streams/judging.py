@@ -14,15 +14,18 @@ import msgspec
 
 from drift import snapshot, verdict
 from drift.alarm import ended
-from drift.baseline import Baseline
-from drift.errors import BaselineRefusedError, LensMismatchError
+from drift.baseline import REFERENCE, Baseline
+from drift.call import Declared
+from drift.errors import BaselineRefusedError
 from drift.pane import Pane, decode, merge
 from drift.state import Judge, SegmentState, start
+from streams import first as firsts
 from streams.alerts import Alert, alert
 from streams.embedded import allowed_versions
 from streams.first import First
 from streams.ledger import Closed
 from streams.moves import Announced, Timetable
+from streams.provisional import Provisional
 from streams.settings import Settings
 from streams.shares import Shares
 from streams.shelf import Shelf
@@ -74,6 +77,7 @@ class Segment:
     state: SegmentState | None = None
     first: First | None = None
     refused: str = ""
+    provisional: Provisional | None = None
     told: set[str] = field(default_factory=set)  # lenses that were warned of
 
     @property
@@ -137,8 +141,12 @@ class Judging:
         self._dirty.add(segment.name)
         due = self._timetable.at(segment.name, closed.tick)
         alerts = self._follow(segment, due, closed) if due and due.sequence != segment.sequence else []
-        pane = self._merged(segment, closed.panes)
-        return alerts if pane is None else alerts + self._judge(segment, pane)
+        panes = self._seen(segment, closed.panes)
+        if panes and segment.judge is None:
+            alerts += self._fill(segment, panes)
+        elif panes:
+            alerts += self._judge(segment, merge(panes))
+        return alerts
 
     def kept(self, position: int) -> dict[str, bytes]:
         """Bytes of the segments that have changed, as of the message before this position."""
@@ -168,7 +176,7 @@ class Judging:
             segment.judge = self._judge_of(segment, self._shelf.baseline(kept.baseline))
             segment.state = snapshot.decode(kept.state)
         elif kept.first:
-            segment.first = First.decode(kept.first)
+            segment.first = firsts.decode(kept.first)
         return segment
 
     def _kept(self, segment: Segment, position: int) -> bytes:
@@ -179,7 +187,7 @@ class Judging:
             segment.origin.id if segment.origin else "",
             segment.sequence,
             snapshot.encode(segment.state) if segment.state else b"",
-            segment.first.encode() if segment.first and not segment.judge else b"",
+            firsts.encode(segment.first) if segment.first else b"",
             segment.refused,
         )
         return msgspec.msgpack.encode(kept)
@@ -224,48 +232,57 @@ class Judging:
                 told.append(msgspec.structs.replace(record, sentence=sentence))
         return told
 
-    def _merged(self, segment: Segment, panes: Sequence[Sent]) -> Pane | None:
-        """Sum of the panes that were seen through the segment's lens; calls seen otherwise are counted."""
+    def _seen(self, segment: Segment, panes: Sequence[Sent]) -> list[Pane]:
+        """The panes that were seen through the segment's lens; calls seen otherwise are counted."""
         wanted = segment.lens or self._shelf.default
         strange = [one for one in panes if one.lens != wanted]
-        if strange:
-            self.counts[UNKNOWN_LENS] += sum(one.calls for one in strange)
-            for lens in {one.lens for one in strange} - segment.told:
-                segment.told.add(lens)
-                self._warn(
-                    f"{segment.name}: calls were seen through lens {lens}, its baseline through {wanted}: they are "
-                    "not judged; an observer has not seen the tag move yet, or another embedder"
-                )
-        fit = [decode(one.pane) for one in panes if one.lens == wanted]
-        return merge(fit) if fit else None
+        self.counts[UNKNOWN_LENS] += sum(one.calls for one in strange)
+        for lens in {one.lens for one in strange} - segment.told:
+            segment.told.add(lens)
+            self._warn(
+                f"{segment.name}: calls were seen through lens {lens}, its baseline through {wanted}: they are not "
+                "judged; an observer has not heard of a tag's move yet, or measures by another embedder"
+            )
+        return [decode(one.pane) for one in panes if one.lens == wanted]
 
     def _judge(self, segment: Segment, pane: Pane) -> list[Alert]:
-        if segment.judge is None or segment.state is None:
-            self._fill(segment, pane)
-            return []
+        judge, state = segment.judge, segment.state
+        assert judge is not None and state is not None
         self.counts["judged_calls"] += pane.n
-        segment.state, alarms = verdict.judge(segment.judge, segment.state, pane)
-        return [alert(segment.judge, segment.name, alarm, replay="") for alarm in alarms]
+        segment.state, alarms = verdict.judge(judge, state, pane)
+        return [alert(judge, segment.name, alarm, replay="") for alarm in alarms]
 
-    def _fill(self, segment: Segment, pane: Pane) -> None:
-        """Let the first calls become the baseline."""
+    def _fill(self, segment: Segment, panes: Sequence[Pane]) -> list[Alert]:
+        """Let the first calls become the baseline; until then the segment is watched against itself."""
         if segment.refused:
-            self.counts[REFUSED] += pane.n
-            return
-        segment.first = (segment.first or First()).add(pane)
-        if segment.first.calls < self._settings.first:
-            return
+            self.counts[REFUSED] += sum(pane.n for pane in panes)
+            return []
+        known, tolerances = segment.first or First(self._settings.first), self._settings.all_tolerances
+        if segment.provisional is None:
+            segment.provisional = firsts.provisional(known, segment.name, tolerances)
+        tick = merge(panes, size=REFERENCE)
+        segment.first = known.add(tick)
+        self.counts["first_calls"] += tick.n
+        told = segment.provisional.tick(segment.name, tick, tolerances)
+        if segment.first.full:
+            self._freeze(segment, segment.first)
+            told += segment.provisional.end(segment.name, tick.end, self._settings.clock, refused=segment.judge is None)
+            segment.provisional = None
+        return [one for *_, one in told]
+
+    def _freeze(self, segment: Segment, first: First) -> None:
+        segment.first = None
         try:
-            made = segment.first.build(self._shelf.lens(pane.lens), self._settings, self._shelf.calibrations)
-        except (BaselineRefusedError, LensMismatchError) as refused:
-            segment.refused, segment.first = str(refused), None
+            lens, scores = self._shelf.lens(self._shelf.default), Declared(scores=self._settings.scores)
+            made = firsts.build(first, lens, declared=scores, texts=self._settings.texts, kept=self._shelf.calibrations)
+        except BaselineRefusedError as refused:
+            segment.refused = str(refused)
             self._warn(f"{segment.name}: {refused}")
             return
         self._shelf.put(made)
         self._warn(f"{segment.name}: the first {made.pane.n:,} calls are the baseline ({made.id})")
         for warning in made.facts.get("warnings", ()):
             self._warn(f"{segment.name}: {warning}")
-        segment.first = None
         segment.origin = self._shelf.origin(segment.name, made)
         segment.judge = self._judge_of(segment, made)
         segment.state = start(segment.judge)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from drift.baseline import Baseline, Kept
+from drift.call import Declared
 from drift.errors import LensMismatchError, SourceError
 from drift.lens import Lens
 from streams.measure import Meter
@@ -23,15 +25,20 @@ READ = 2000
 class Shelf:
     """What the store holds, for one embedder.
 
+    Parameters
+    ----------
+    scores
+        Named scores to measure of segments without a baseline.
+
     Attributes
     ----------
     default
         Id of the lens of segments without a baseline.
     """
 
-    def __init__(self, store: Store, meter: Meter) -> None:
+    def __init__(self, store: Store, meter: Meter, scores: Sequence[str] = ()) -> None:
         self._store, self._meter = store, meter
-        self._default = Sight(meter.default_lens())
+        self._default = Sight(meter.default_lens(), Declared(scores=tuple(scores)))
         self.default = self._default.lens.id
         self.baseline = lru_cache(READ)(self._baseline)
         self._sight = lru_cache(READ)(lambda name: Sight.of(self.baseline(name)))

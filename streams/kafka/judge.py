@@ -1,8 +1,8 @@
 """Judge: one worker of the group that turns panes into alerts, a Faust app.
 
-State lives in a table whose changelog is a compacted topic. Each owner of a partition writes under an *epoch* of its own,
-one higher than any that it finds there: an owner that was paused, lost the partition and wakes up again can only write
-under its old one, and never in place of what its successor knows.
+State lives in a table whose changelog is a compacted topic. Each owner of a partition writes under an *epoch* of its
+own, one higher than any that it finds there: an owner that was paused, lost the partition and wakes up again can only
+write under its old one, and never in place of what its successor knows.
 """
 
 from __future__ import annotations
@@ -130,8 +130,8 @@ class Judge:
         self._alerts = self.app.topic(kafka.topic("alerts"), **raw)
         self._table = self.app.Table(TABLE, partitions=partitions, key_type=bytes, value_type=bytes)
         self.app.agent(self._panes, name="judge")(self._judge)
-        self.app.on_partitions_assigned.connect(self._take_over, weak=False)
-        self.app.on_partitions_revoked.connect(self._leave, weak=False)
+        self.app.on_partitions_assigned.connect(self._take_over, weak=False)  # type: ignore[arg-type]
+        self.app.on_partitions_revoked.connect(self._leave, weak=False)  # type: ignore[arg-type]
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until told to stop; then what is known is saved.
@@ -328,7 +328,8 @@ class Judge:
 
     @property
     def _recovering(self) -> bool:
-        return bool(self.app.tables.recovery.in_recovery)
+        recovery: Any = self.app.tables
+        return bool(recovery.recovery.in_recovery)
 
 
 def _applied(judging: Judging, closed: list[Closed]) -> list[tuple[str, Alert]]:

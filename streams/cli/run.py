@@ -1,0 +1,65 @@
+"""``driftline run``: the live service on Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+
+import click
+
+from streams.cli.common import SETTINGS, open_meter, settings_options
+from streams.settings import Settings
+
+LIVE = (
+    "store",
+    "embedder",
+    "one_false_alarm_every",
+    "tick_s",
+    "lateness_s",
+    "first",
+    "slices",
+    "scores",
+    "texts",
+)
+
+
+@click.command()
+@click.option(
+    "--role",
+    type=click.Choice(["observe", "judge", "all"]),
+    default="all",
+    show_default=True,
+    help="observe: calls to panes, where the work is; judge: panes to alerts; all: both in one process.",
+)
+@settings_options(*LIVE)
+def run(role: str, settings: Settings) -> None:
+    """Run one worker of the live service: calls of a Kafka topic to alerts in another.
+
+    Any number of workers may run: they share the partitions of the topics, and whatever dies, the others go on and say
+    what it would have said. A segment is judged by the baseline that SEGMENT@prod names (live.tag); one without takes
+    its first calls. Make the topics first, by 'driftline topics create'.
+
+    SIGTERM and Ctrl-C finish what was read and hand the partitions over. The web server (live.listen) answers /live,
+    /ready and /health.
+
+    \b
+      driftline run
+      driftline run --role observe --embedder sentence-transformers:all-MiniLM-L6-v2
+      DRIFTLINE_KAFKA_BROKERS=kafka-1:9092,kafka-2:9092 driftline run --config driftline.yaml
+
+    Exit status: 0 told to stop, 2 wrong settings, a topic or baseline missing, 3 failed while running.
+    """
+    from streams.kafka.service import Service  # slow: it brings Faust
+
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("streams").setLevel(logging.INFO)
+    meter = open_meter(settings)
+
+    async def serve() -> None:
+        await Service(settings, meter, role).run()  # type: ignore[arg-type]  # click has checked the choice
+
+    asyncio.run(serve())
+
+
+assert set(LIVE) <= SETTINGS.keys()

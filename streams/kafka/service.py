@@ -1,0 +1,196 @@
+"""``driftline run``: one worker of the service, its stages, and how it starts and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Literal
+
+from aiokafka.errors import KafkaError
+
+from drift.errors import DriftError, SettingsError, SourceError
+from streams.health import Health, Stage
+from streams.http.server import serving
+from streams.kafka.judge import Judge
+from streams.kafka.moves import Moves, sync
+from streams.kafka.observer import Observing
+from streams.kafka.topic import partitions
+from streams.measure import Meter
+from streams.settings import Settings
+from streams.shelf import Shelf
+from streams.store import Store
+
+log = logging.getLogger(__name__)
+
+Role = Literal["observe", "judge", "all"]
+
+LOOK_S = 10.0
+"""Seconds between two looks at the topics."""
+
+SYNC_S = 30.0
+"""Seconds between two looks at the store for tags that were moved by somebody who could not reach the cluster."""
+
+RETRY_S = 2.0
+
+
+class DrainError(DriftError):
+    """Stopping took longer than it may."""
+
+
+class Service:
+    """One worker.
+
+    Parameters
+    ----------
+    role
+        What it does: ``observe``, ``judge`` or ``all``.
+    """
+
+    def __init__(self, settings: Settings, meter: Meter, role: Role) -> None:
+        """Prepare; nothing is connected before ``run``."""
+        self.settings, self.meter, self.role = settings, meter, role
+        self.health = Health()
+        self.stopping = asyncio.Event()
+        self._store = Store(settings.store)
+        self._shelf = Shelf(self._store, meter, settings.scores)
+        self._moves = Moves(settings.kafka, settings.live.tag, warn=log.warning)
+
+    async def run(self) -> None:
+        """Work until told to stop, by SIGTERM or SIGINT or the event ``stopping``.
+
+        Raises
+        ------
+        SettingsError, SourceError
+            It cannot work: a topic is missing or was made otherwise, the store lacks a baseline.
+        DrainError
+            It was told to stop, and what was under way was not done in time.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stopping.set)
+        names = [name for name in ("observe", "judge") if self.role in (name, "all")]
+        stages = [self.health.stage(name) for name in names]
+        try:
+            async with serving(self.settings.live.listen, self.health) as port:
+                log.info("web server on port %d: /live /ready /health", port)
+                counted = await self._topics(stages)
+                if counted is not None:
+                    await self._work(stages, counted)
+        finally:
+            await self._moves.stop()
+
+    async def _topics(self, stages: list[Stage]) -> dict[str, int] | None:
+        """Partitions of the topics, once the cluster can be reached; None where it was told to stop before."""
+        told = False
+        while not self.stopping.is_set():
+            try:
+                found = await self._counted()
+                await self._moves.start()
+                return found
+            except SourceError as error:
+                if not isinstance(error.__cause__, KafkaError | OSError):
+                    raise
+                for stage in stages:
+                    stage.turn()
+                    stage.waiting = str(error)
+                if not told:
+                    log.warning("%s; waiting for it", error)
+                told = True
+            await self._pause(RETRY_S)
+        return None
+
+    async def _counted(self) -> dict[str, int]:
+        kafka, found = self.settings.kafka, {}
+        for name in ("calls", "panes", "state", "alerts", "deadletter"):
+            found[name] = len(await partitions(kafka, kafka.topic(name), "service"))
+        if found["panes"] != found["state"]:
+            raise SettingsError(
+                f"{kafka.topic('panes')} has {found['panes']} partitions, {kafka.topic('state')} {found['state']}: "
+                "they must be as many; delete the latter while no worker runs and make it anew: driftline topics create"
+            )
+        return found
+
+    async def _work(self, stages: list[Stage], counted: dict[str, int]) -> None:
+        """Run the stages until one fails or all are told to stop."""
+        tasks = [asyncio.create_task(self._again(stage, counted), name=stage.name) for stage in stages]
+        tasks.append(asyncio.create_task(self._watch_topics(counted), name="topics"))
+        tasks.append(asyncio.create_task(self._watch_tags(), name="tags"))
+        told: asyncio.Task[Any] = asyncio.create_task(self.stopping.wait())
+        try:
+            await asyncio.wait([told, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            self.stopping.set()
+            done, late = await asyncio.wait(tasks, timeout=self.settings.live.drain_s)
+            for task in done:
+                await task
+            if late:
+                names = ", ".join(sorted(task.get_name() for task in late))
+                raise DrainError(
+                    f"{names} did not stop within {self.settings.live.drain_s:g} s; nothing is lost: whoever comes "
+                    "next reads again what was not committed"
+                )
+        finally:
+            told.cancel()
+            for task in tasks:
+                task.cancel()
+
+    async def _again(self, stage: Stage, counted: dict[str, int]) -> None:
+        """Run a stage; where the cluster fails it, start it anew."""
+        while not self.stopping.is_set():
+            try:
+                await self._stage(stage, counted)(self.stopping)
+                return
+            except Exception as error:
+                failed = first_of(error)
+                if not isinstance(failed, KafkaError | OSError):
+                    raise failed from None
+                stage.waiting = f"the cluster failed: {failed!r}"
+                log.warning("%s: %s; starting anew", stage.name, stage.waiting)
+            stage.turn()
+            await self._pause(RETRY_S)
+            stage.waiting = ""
+
+    def _stage(self, stage: Stage, counted: dict[str, int]) -> Callable[[asyncio.Event], Awaitable[None]]:
+        timetable = self._moves.timetable
+        if stage.name == "observe":
+            return Observing(self.settings, self.meter, self._shelf, timetable, stage).run
+        return Judge(self.settings, self._shelf, timetable, stage, counted["panes"]).run
+
+    async def _watch_topics(self, counted: dict[str, int]) -> None:
+        """See that no topic vanishes, and that panes and state keep their partitions: segments belong to them."""
+        while not self.stopping.is_set():
+            await self._pause(LOOK_S)
+            try:
+                found = await self._counted()
+            except SourceError as error:
+                if isinstance(error.__cause__, KafkaError | OSError):
+                    continue  # the stages wait for it, too
+                raise
+            for name in ("panes", "state"):
+                if found[name] != counted[name]:
+                    raise SettingsError(
+                        f"{self.settings.kafka.topic(name)} had {counted[name]} partitions and has {found[name]}: "
+                        "segments belong to partitions, so their number must stay; make the topic anew as it was"
+                    )
+
+    async def _watch_tags(self) -> None:
+        """Announce what the store knows and the topic lacks; a follower that ended ends the worker."""
+        while not self.stopping.is_set():
+            if self._moves.failed is not None:
+                raise self._moves.failed
+            try:
+                await sync(self._store, self.settings.kafka, self.settings.live.tag, self._moves.timetable, log.warning)
+            except SourceError as error:
+                log.warning("%s", error)
+            await self._pause(SYNC_S)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.stopping.wait(), seconds)
+
+
+def first_of(error: BaseException) -> BaseException:
+    """The first error of a group of tasks, or the error itself."""
+    return first_of(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
