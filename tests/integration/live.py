@@ -1,0 +1,222 @@
+"""The live service under test: workers as processes of their own, traffic, and what the topics hold in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import yaml
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from streams import wire
+from streams.kafka.client import connection
+from streams.partition import Committed
+from streams.settings import load
+from tests.integration.brokers import ROOT
+
+PATIENCE_S = 120
+
+
+class Worker:
+    """One ``driftline run``, started again under the same settings as often as a test likes."""
+
+    def __init__(self, config: Path, role: str = "all", **environment: str) -> None:
+        self.role, self._config, self._environment = role, config, environment
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = _free_port()
+        self.said = config.with_name(f"{role}-{self.port}.log")
+
+    def __enter__(self) -> Worker:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.signal(signal.SIGCONT)
+        self.end(signal.SIGKILL)
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        with self.said.open("ab") as said:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.integration.driftline", "run", "--role", self.role],
+                cwd=ROOT,
+                env={
+                    **os.environ,
+                    "DRIFTLINE_CONFIG": str(self._config),
+                    "DRIFTLINE_LIVE_LISTEN": f"127.0.0.1:{self.port}",
+                    **self._environment,
+                },
+                stdout=said,
+                stderr=said,
+            )
+
+    def signal(self, number: signal.Signals) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(number)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int | None:
+        """Send a signal that ends it, and wait for the exit status."""
+        if self._process is None:
+            return None
+        self.signal(number)
+        return self.wait()
+
+    def wait(self, seconds: float = PATIENCE_S) -> int:
+        assert self._process is not None
+        return self._process.wait(seconds)
+
+    def get(self, path: str) -> tuple[int, dict[str, object]]:
+        """Status and fields of an answer; 0 where nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+        except OSError:
+            return 0, {}
+
+    def until_ready(self) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while self.get("/ready")[0] != 200:
+            assert self.alive, self.said.read_text()
+            assert time.monotonic() < deadline, (self.get("/health"), self.said.read_text())
+            time.sleep(0.2)
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def configured(folder: Path, kafka: object, **given: object) -> Path:
+    """A settings file of a service on this cluster."""
+    values = {"kafka": msgspec.to_builtins(kafka), "store": str(folder / "store"), **given}
+    values["kafka"] = {name: value for name, value in values["kafka"].items() if value}
+    file = folder / f"{len(list(folder.glob('*.yaml')))}.yaml"
+    file.write_text(yaml.safe_dump(values))
+    return file
+
+
+async def send(kafka: object, lines: list[bytes], *, rate: float = 0.0, topic: str = "calls") -> None:
+    """Send call records as an app would, none lost and none twice, whatever becomes of the broker meanwhile."""
+    producer = AIOKafkaProducer(
+        **connection(kafka, "test"), acks="all", enable_idempotence=True, linger_ms=10, request_timeout_ms=300_000
+    )
+    await producer.start()
+    begun = time.monotonic()
+    waiting = []
+    for number, line in enumerate(lines):
+        key = json.loads(line)["call_id"].encode() if line.startswith(b"{") else None
+        waiting.append(await producer.send(kafka.topic(topic), line, key=key))
+        ahead = number / rate - (time.monotonic() - begun) if rate else 0.0
+        if ahead > 0.05:
+            await asyncio.sleep(ahead)
+    await asyncio.gather(*waiting)
+    await producer.stop()
+
+
+@asynccontextmanager
+async def consumer(kafka: object):
+    one = AIOKafkaConsumer(**connection(kafka, "test"), enable_auto_commit=False, auto_offset_reset="earliest")
+    await one.start()
+    try:
+        yield one
+    finally:
+        await one.stop()
+
+
+async def partitions_of(one: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+    cluster = await one._client.fetch_all_metadata()
+    return [TopicPartition(topic, number) for number in sorted(cluster.partitions_for_topic(topic) or ())]
+
+
+async def records(kafka: object, topic: str) -> list[object]:
+    """All records of a topic, partition by partition."""
+    found = []
+    async with consumer(kafka) as one:
+        tps = await partitions_of(one, kafka.topic(topic))
+        one.assign(tps)
+        ends = await one.end_offsets(tps)
+        while any([await one.position(tp) < ends[tp] for tp in tps]):
+            found += list(itertools.chain(*(await one.getmany(timeout_ms=200)).values()))
+    return sorted(found, key=lambda record: (record.partition, record.offset))
+
+
+async def ends(kafka: object, topic: str) -> dict[int, int]:
+    async with consumer(kafka) as one:
+        tps = await partitions_of(one, kafka.topic(topic))
+        return {tp.partition: end for tp, end in (await one.end_offsets(tps)).items()}
+
+
+async def commits(kafka: object, stage: str, topic: str) -> dict[int, Committed]:
+    admin = AIOKafkaAdminClient(**connection(kafka, "test"))
+    await admin.start()
+    try:
+        found = await admin.list_consumer_group_offsets(f"{kafka.group}-{stage}")
+    finally:
+        await admin.close()
+    read = Committed.read if stage == "observe" else lambda offset, metadata: Committed(offset)
+    return {tp.partition: read(at.offset, at.metadata) for tp, at in found.items() if tp.topic == kafka.topic(topic)}
+
+
+async def until_judged(config: Path, patience_s: float = PATIENCE_S) -> None:
+    """Wait until every call that was sent is in a judged tick."""
+    settings = load(str(config), {}, {})
+    kafka, deadline = settings.kafka, time.monotonic() + patience_s
+
+    async def reached(stage: str, topic: str, goal: dict[int, int]) -> None:
+        while True:
+            there = {number: one.offset for number, one in (await commits(kafka, stage, topic)).items()}
+            if all(there.get(number, 0) >= end for number, end in goal.items()):
+                return
+            assert time.monotonic() < deadline, (stage, goal, there)
+            await asyncio.sleep(0.3)
+
+    await reached("observe", "calls", await ends(kafka, "calls"))
+    await asyncio.sleep(settings.live.idle_s)  # every idle partition has said so again
+    await reached("judge", "panes", await ends(kafka, "panes"))
+
+
+async def panes(kafka: object) -> dict[tuple[str, int, int], bytes]:
+    """The panes of the topic by name: of several of one name the first."""
+    found: dict[tuple[str, int, int], bytes] = {}
+    for record in await records(kafka, "panes"):
+        message = wire.decode(record.value)
+        if isinstance(message, wire.Sent):
+            found.setdefault((message.segment, message.tick, message.source), message.pane)
+    return found
+
+
+async def alerts(kafka: object) -> dict[str, bytes]:
+    """Alert records by id; one that came twice must be the same."""
+    found: dict[str, bytes] = {}
+    for record in await records(kafka, "alerts"):
+        name = json.loads(record.value)["record_id"]
+        assert found.setdefault(name, record.value) == record.value, (found[name], record.value)
+    return found
+
+
+async def counts(kafka: object) -> dict[str, int]:
+    """What became of all calls, by the observers' commits."""
+    total: dict[str, int] = {}
+    for one in (await commits(kafka, "observe", "calls")).values():
+        for name, n in one.counts.items():
+            total[name] = total.get(name, 0) + n
+    return {name: n for name, n in total.items() if n}
