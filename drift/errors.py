@@ -8,7 +8,8 @@
     ├── BaselineRefusedError  calls cannot serve as a baseline (too few, too repetitive); may be forced where said
     ├── CorruptError          stored bytes are not what their name or format promises
     ├── SourceError           a file, stream or store cannot be read or written
-    │   └── BrokenOffError    a source was cut off or damaged while it was read
+    │   ├── BrokenOffError    a source was cut off or damaged while it was read
+    │   └── ClusterError      a Kafka cluster does not answer, or refuses what was asked of it
     ├── ShapeError            arrays do not fit: a wrong shape, a negative count, a NaN where a number is due
     └── EmptySampleError      a statistic was asked of no data, or of too little
 """
@@ -40,6 +41,10 @@ class SourceError(DriftError):
 
 class BrokenOffError(SourceError):
     """A source was cut off or damaged while it was read."""
+
+
+class ClusterError(SourceError):
+    """A Kafka cluster does not answer, or refuses what was asked of it."""
 
 
 class EmptySampleError(DriftError):

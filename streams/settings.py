@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
-import yaml
 
 from drift.budget import IMPORTANCE, Budget, parse
 from drift.errors import SettingsError
 from drift.fleet import Fleet
 from drift.state import CLEAR_AFTER, TOLERANCES
+from streams import layers
+from streams.cluster import Kafka as Kafka
+from streams.cluster import check as check_kafka
 from streams.embedded import FIRST, SEGMENTS
+from streams.layers import PREFIX as PREFIX
 from streams.observe import LATENESS_MS, TICK_MS, Clock
 from streams.redact import Privacy
 from streams.scores import check as check_scores
+from streams.secret import decoded
 from streams.slices import check as check_slices
-
-PREFIX = "DRIFTLINE_"
-
-TABLES = {
-    "tolerances": "{topics: 0.05}",
-    "importance": "{model: 5, operational: 1}",
-    "prompts": "{allowed: {answer: [v1, v2]}}",
-    "fleet": "{one_false_alarm_every: 7d, segments: 1000, weights: {batch: 0.2}}",
-    "kafka": "{brokers: 'kafka-1:9092,kafka-2:9092'}",
-    "live": "{tag: prod, idle_s: 30}",
-}
-"""Settings that are tables, with an example each."""
 
 LONGEST_TICK_S = 3600.0
 LONGEST_LATENESS_S = 30 * 86_400.0
@@ -49,31 +40,6 @@ class Sharing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     one_false_alarm_every: str
     segments: Annotated[int, msgspec.Meta(ge=0)] = 0
     weights: dict[str, float] = {}
-
-
-class Kafka(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The cluster, and how topics, clients and consumer groups are named in it.
-
-    Attributes
-    ----------
-    brokers
-        Addresses to start from, ``host:port``, separated by commas.
-    client_id
-        Begins the id that clients tell the brokers.
-    group
-        Begins the names of the consumer groups: ``GROUP-observe`` and ``GROUP-judge``.
-    prefix
-        Begins the names of topics.
-    """
-
-    brokers: str = "localhost:9092"
-    client_id: str = "driftline"
-    group: str = "driftline"
-    prefix: str = "driftline."
-
-    def topic(self, name: str) -> str:
-        """Whole name of the topic of ``calls``, ``panes``, ``alerts``, ``baselines``, ``deadletter``, ``feedback``."""
-        return f"{self.prefix}{name}"
 
 
 class Live(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -213,6 +179,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return {**TOLERANCES, **self.tolerances}
 
 
+TABLE_FIELDS: dict[str, Collection[str]] = dict.fromkeys(Settings.__struct_fields__, ()) | {
+    "kafka": Kafka.__struct_fields__,
+    "live": Live.__struct_fields__,
+}
+"""Every setting, and the settings in those that are tables of settings: each of those has a variable of its own."""
+
+
 def load(
     file: str | None = None, flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None
 ) -> Settings:
@@ -223,59 +196,26 @@ def load(
     file
         Path, or None for ``DRIFTLINE_CONFIG`` if that is set.
     flags
-        Values given on the command line; None means not given.
+        Values given on the command line, ``kafka_brokers`` being that of ``kafka.brokers``; None means not given.
 
     Raises
     ------
     SettingsError
         The file cannot be read, or a setting has an unknown name or a value that it cannot have.
     """
-    given = os.environ if environment is None else environment
-    file = file or given.get(f"{PREFIX}CONFIG")
-    values: dict[str, Any] = _read(file) if file else {}
-    for name in Settings.__struct_fields__:
-        if (text := given.get(PREFIX + name.upper())) is not None:
-            values[name] = _from_environment(name, text)
-    values |= {name: value for name, value in (flags or {}).items() if value is not None}
-    return _checked(values)
+    return with_origins(file, flags, environment)[0]
 
 
-def _read(file: str) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(Path(file).read_bytes())
-    except OSError as error:
-        raise SettingsError(f"settings file {file} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"settings file {file} is not YAML: {error}") from error
-    if not isinstance(values or {}, dict):
-        raise SettingsError(f"settings file {file} must hold names and values, got a {type(values).__name__}")
-    return values or {}
-
-
-def _from_environment(name: str, text: str) -> Any:
-    """Text as it is, except where more is wanted: a table is YAML such as ``{topics: 0.05}``, a list has commas."""
-    if name in ("slices", "scores"):
-        return [part.strip() for part in text.strip("[] ").split(",") if part.strip()]
-    if name not in TABLES:
-        return text
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{PREFIX}{name.upper()} is not YAML such as '{TABLES[name]}': {error}") from error
+def with_origins(
+    file: str | None = None, flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None
+) -> tuple[Settings, Mapping[str, str]]:
+    """The same, and where each setting that was given comes from, by its whole name such as ``kafka.brokers``."""
+    found = layers.gather(TABLE_FIELDS, file, flags, os.environ if environment is None else environment)
+    return _checked(found.values), found.origins
 
 
 def _checked(values: dict[str, Any]) -> Settings:
-    types = {info.name: info.type for info in msgspec.structs.fields(Settings)}
-    if unknown := [str(name) for name in values if name not in types]:
-        raise SettingsError(f"unknown setting {', '.join(unknown)}; settings are {', '.join(types)}")
-    try:
-        for name, value in values.items():
-            values[name] = msgspec.convert(value, types[name], strict=False)
-    except msgspec.ValidationError as error:
-        choices = f"; wanted: {' or '.join(get_args(types[name]))}" if get_origin(types[name]) is Literal else ""
-        example = f"; wanted: a table such as {TABLES[name]}" if name in TABLES else ""
-        raise SettingsError(f"{name} is {value!r}: {error}{choices}{example}") from error
-    settings = Settings(**values)
+    settings = Settings(**_converted(Settings, values, ""))
     if strange := settings.tolerances.keys() - TOLERANCES.keys():
         raise SettingsError(
             f"tolerances: unknown detector {', '.join(sorted(strange))}; known: {', '.join(TOLERANCES)}"
@@ -284,5 +224,29 @@ def _checked(values: dict[str, Any]) -> Settings:
         raise SettingsError(f"importance: unknown kind {', '.join(sorted(strange))}; known: {', '.join(IMPORTANCE)}")
     check_slices(settings.slices)
     check_scores(settings.scores)
+    check_kafka(settings.kafka)
     settings.budget, settings.shared  # noqa: B018  # what cannot be read must fail now, not at the first verdict
     return settings
+
+
+def _converted(struct: type[msgspec.Struct], values: Mapping[str, Any], under: str) -> dict[str, Any]:
+    """Values as a table of settings has them, each named where it is refused."""
+    types = {info.name: info.type for info in msgspec.structs.fields(struct)}
+    if unknown := [str(name) for name in values if name not in types]:
+        raise SettingsError(f"unknown setting {under}{f', {under}'.join(unknown)}; settings are {', '.join(types)}")
+    return {name: _one(f"{under}{name}", types[name], value) for name, value in values.items()}
+
+
+def _one(name: str, wanted: Any, value: Any) -> Any:
+    example = f"; wanted: a table such as {layers.TABLES[name]}" if name in layers.TABLES else ""
+    if TABLE_FIELDS.get(name):
+        if not isinstance(value, dict):  # not quoted: it may hold a password
+            raise SettingsError(f"{name} is a {type(value).__name__}{example}")
+        return wanted(**_converted(wanted, value, f"{name}."))
+    try:
+        return msgspec.convert(value, wanted, strict=False, dec_hook=decoded)
+    except SettingsError as error:
+        raise SettingsError(f"{name}: {error}") from error
+    except msgspec.ValidationError as error:
+        choices = f"; wanted: {' or '.join(get_args(wanted))}" if get_origin(wanted) is Literal else ""
+        raise SettingsError(f"{name} is {value!r}: {error}{choices}{example}") from error

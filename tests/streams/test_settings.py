@@ -160,7 +160,7 @@ def test_durations_become_milliseconds_and_the_budget_is_parsed():
     ],
 )
 def test_a_value_that_cannot_be_is_refused_with_its_name_and_what_is_wanted(name, value, words, monkeypatch):
-    monkeypatch.setattr("streams.settings._read", lambda file: {name: value})
+    monkeypatch.setattr("streams.layers._read", lambda file: {name: value})
     message = refusal("given.yaml")
     assert name in message
     assert words in message
