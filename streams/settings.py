@@ -57,7 +57,7 @@ class Kafka(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes
     ----------
     brokers
-        Addresses to start from, ``host:port``, separated by commas.
+        Addresses to start from, ``host:port``, separated by commas; empty: there is no cluster.
     client_id
         Begins the id that clients tell the brokers.
     group
@@ -66,7 +66,7 @@ class Kafka(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Begins the names of topics.
     """
 
-    brokers: str = "localhost:9092"
+    brokers: str = ""
     client_id: str = "driftline"
     group: str = "driftline"
     prefix: str = "driftline."
