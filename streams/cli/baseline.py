@@ -11,20 +11,21 @@ from rich.console import Console
 from drift import baseline as baselines
 from drift.anchor import anchored
 from drift.baseline import Baseline
-from drift.errors import BaselineRefusedError, SettingsError, SourceError
+from drift.errors import BaselineRefusedError, SettingsError
 from drift.lens import Lens
 from streams.cli.card import baseline_card, described, moved, next_command, table
 from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options, say, settings_options
 from streams.cli.segments import Groups, chosen, first_calls, grouped
 from streams.cli.sound import Examined, finding_fields, finding_lines, of_baseline, of_calls
 from streams.cli.stored import ANCHOR, Instant, as_json, require_embedder, save, whoami
+from streams.cli.tags import at, tag_command, tags, tell_workers
 from streams.embedded import Progress, build_baseline
 from streams.evidence import instant
 from streams.measure import Meter
 from streams.privacy import private
 from streams.records import Record
 from streams.settings import Settings
-from streams.store import Store, split_tag
+from streams.store import Move, Store
 
 
 @click.group()
@@ -54,6 +55,7 @@ def baseline() -> None:
 @click.option("-o", "--output", metavar="FILE", help="Write the baseline to this file as well.")
 @click.option("--by", metavar="NAME", help="Who moves the tag.  [default: the user]")
 @click.option("--why", default="", metavar="TEXT", help="Why the tag is moved; kept with the move.")
+@at
 @as_json
 @reading_options
 @settings_options("store", "embedder", "one_false_alarm_every", "tick_s", "slices", "scores", "texts")
@@ -69,6 +71,7 @@ def build(
     output: str | None,
     by: str | None,
     why: str,
+    at: int | None,
     as_json: bool,
     reading: Reading,
     settings: Settings,
@@ -106,20 +109,25 @@ def build(
             progress=progress,
         )
 
+    moves = list[Move]()
     for made in _each(groups, make, out):
         if output:
             save(output, baselines.encode(made))
         store.put_baseline(made)
         say(out, *baseline_card(made, settings.budget))
-        move = store.tag(made.segment, tag, made.id, by=by or whoami(), why=why) if tag else None
+        move = store.tag(made.segment, tag, made.id, by=by or whoami(), why=why, effective=at) if tag else None
         if (anchor := anchored(made)) and anchor.name and not store.has_tag(made.segment, ANCHOR):
-            store.tag(made.segment, ANCHOR, made.id, by=by or whoami(), why="first baseline of the segment")
+            why_anchor = "first baseline of the segment"
+            moves.append(store.tag(made.segment, ANCHOR, made.id, by=by or whoami(), why=why_anchor))
             said = f"prompt version {anchor.name} is the anchor that later ones are compared with"
             say(out, f"{said} ({made.segment}@{ANCHOR}); it stays until that tag is moved")
         name = f"{made.segment}@{tag}" if tag else made.id
+        moves += [move] if move else []
         say(out, *([moved(move)] if move else []), next_command(name), "")
         if as_json:
-            emit(described(made, settings.budget) | ({"tag": name} if tag else {}))
+            emit(described(made, settings.budget) | ({"tag": name, "effective": move.effective} if move else {}))
+    if not tell_workers(out, store, moves, settings):
+        raise click.exceptions.Exit(3)
 
 
 def _lens(name: str | None, store: Store, meter: Meter) -> Lens | None:
@@ -257,52 +265,5 @@ def _examined(
         yield of_calls(meter, records, settings.clock, settings.scores)
 
 
-@baseline.command()
-@click.argument("name")
-@click.argument("target", metavar="SEGMENT@TAG")
-@click.option("--by", metavar="NAME", help="Who moves the tag.  [default: the user]")
-@click.option("--why", default="", metavar="TEXT", help="Why; kept with the move.")
-@click.option("--force", is_flag=True, help="Even if the baseline is of another segment.")
-@as_json
-@settings_options("store")
-def tag(name: str, target: str, by: str | None, why: str, force: bool, as_json: bool, settings: Settings) -> None:
-    """Let SEGMENT@TAG name a stored baseline from now on. The move is recorded and can be read by 'baseline tags'.
-
-    \b
-      driftline baseline tag 0f542b95 support-bot/answer@prod --why "new model went live"
-    """
-    store = Store(settings.store)
-    segment, label = split_tag(target)
-    found = store.baseline(name)
-    if found.segment != segment and not force:
-        raise SettingsError(
-            f"baseline {found.id} is of segment {found.segment}, not {segment}: "
-            f"tag {found.segment}@{label}, or say --force"
-        )
-    move = store.tag(segment, label, found.id, by=by or whoami(), why=why)
-    say(console(), moved(move))
-    if as_json:
-        emit(move)
-
-
-@baseline.command()
-@click.argument("target", metavar="[SEGMENT@TAG]", required=False)
-@as_json
-@settings_options("store")
-def tags(target: str | None, as_json: bool, settings: Settings) -> None:
-    """List tags as they stand, or every move of one.
-
-    \b
-      driftline baseline tags
-      driftline baseline tags support-bot/answer@prod
-    """
-    store = Store(settings.store)
-    moves = store.history(*split_tag(target)) if target else store.tags()
-    if target and not moves:
-        known = ", ".join(f"{move.segment}@{move.tag}" for move in store.tags()) or "no tag at all"
-        raise SourceError(f"{target} was never set in store {settings.store}; there is {known}")
-    for move in moves:
-        if as_json:
-            emit(move)
-        else:
-            say(console(), moved(move))
+baseline.add_command(tag_command)
+baseline.add_command(tags)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
@@ -15,7 +16,7 @@ from streams.moves import Announced, Timetable, decode, encode
 from streams.settings import Kafka
 from streams.store import Move, Store
 
-TOPIC = "baselines"
+TOPIC: Final = "baselines"
 
 _POLL_MS = 1000
 
@@ -34,7 +35,7 @@ async def announce(kafka: Kafka, moves: Sequence[Announced]) -> None:
     """
     topic = kafka.topic(TOPIC)
     await partitions(kafka, topic, "moves")
-    with reaching(kafka):
+    async with reaching(kafka):
         producer = AIOKafkaProducer(**connection(kafka, "moves"), acks="all", enable_idempotence=True)
         try:
             await producer.start()
@@ -159,15 +160,14 @@ class Moves:
                 await self._task
 
     async def _follow(self) -> None:
-        async with reader(self._kafka, self._kafka.topic(TOPIC), "moves") as consumer:
-            with reaching(self._kafka):
-                ends = await consumer.end_offsets(consumer.assignment())
-                while True:
-                    if not self._caught_up.is_set() and await _reached(consumer, ends):
-                        self._caught_up.set()
-                    for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
-                        for record in records:
-                            self._learn(record)
+        async with reader(self._kafka, self._kafka.topic(TOPIC), "moves") as consumer, reaching(self._kafka):
+            ends = await consumer.end_offsets(consumer.assignment())
+            while True:
+                if not self._caught_up.is_set() and await _reached(consumer, ends):
+                    self._caught_up.set()
+                for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
+                    for record in records:
+                        self._learn(record)
 
     def _learn(self, record: ConsumerRecord[bytes, bytes]) -> None:
         if record.value is None:  # somebody took the record away; what it said has been said

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import AsyncIterator, Collection, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
@@ -34,7 +34,7 @@ async def reader(kafka: Kafka, topic: str, role: str) -> AsyncIterator[AIOKafkaC
         isolation_level="read_committed",
     )
     try:
-        with reaching(kafka):
+        async with reaching(kafka):
             await consumer.start()
         consumer.assign(found)
         yield consumer
@@ -56,7 +56,7 @@ async def partitions(kafka: Kafka, topic: str, role: str) -> list[TopicPartition
         raise SettingsError(
             "no Kafka cluster is named: set DRIFTLINE_KAFKA='{brokers: \"host:9092\"}', or kafka in the settings file"
         )
-    with reaching(kafka):
+    async with reaching(kafka):
         client = AIOKafkaClient(**connection(kafka, role))
         try:
             await client.bootstrap()
@@ -75,8 +75,8 @@ def _missing(topic: str, known: Collection[str]) -> str:
     return f"there is no topic {topic!r} in the cluster{hint}: check its name and kafka.prefix, or create it"
 
 
-@contextmanager
-def reaching(kafka: Kafka) -> Iterator[None]:
+@asynccontextmanager
+async def reaching(kafka: Kafka) -> AsyncIterator[None]:
     """Turn whatever a client raises into one error that names the cluster."""
     try:
         yield
