@@ -16,10 +16,9 @@ import urllib.request
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import msgspec
 import yaml
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from streams import wire
 from streams.kafka.client import connection
@@ -44,7 +43,7 @@ class Worker:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.signal(signal.SIGCONT)
+        self.tell(signal.SIGCONT)
         self.end(signal.SIGKILL)
 
     @property
@@ -66,7 +65,7 @@ class Worker:
                 stderr=said,
             )
 
-    def signal(self, number: signal.Signals) -> None:
+    def tell(self, number: signal.Signals) -> None:
         if self._process and self._process.poll() is None:
             self._process.send_signal(number)
 
@@ -74,7 +73,7 @@ class Worker:
         """Send a signal that ends it, and wait for the exit status."""
         if self._process is None:
             return None
-        self.signal(number)
+        self.tell(number)
         return self.wait()
 
     def wait(self, seconds: float = PATIENCE_S) -> int:
@@ -107,8 +106,8 @@ def _free_port() -> int:
 
 def configured(folder: Path, kafka: object, **given: object) -> Path:
     """A settings file of a service on this cluster."""
-    values = {"kafka": msgspec.to_builtins(kafka), "store": str(folder / "store"), **given}
-    values["kafka"] = {name: value for name, value in values["kafka"].items() if value}
+    cluster = {name: getattr(kafka, name) for name in ("brokers", "prefix", "group", "client_id")}
+    values = {"kafka": cluster, "store": str(folder / "store"), **given}
     file = folder / f"{len(list(folder.glob('*.yaml')))}.yaml"
     file.write_text(yaml.safe_dump(values))
     return file
@@ -220,3 +219,24 @@ async def counts(kafka: object) -> dict[str, int]:
         for name, n in one.counts.items():
             total[name] = total.get(name, 0) + n
     return {name: n for name, n in total.items() if n}
+
+
+async def topics(kafka: object, calls: int = 6, panes: int = 3) -> None:
+    """Make the topics of a service."""
+    large = {"max.message.bytes": str(1 << 24)}
+    compact = {"cleanup.policy": "compact", **large}
+    admin = AIOKafkaAdminClient(**connection(kafka, "test"))
+    await admin.start()
+    try:
+        await admin.create_topics(
+            [
+                NewTopic(kafka.topic("calls"), calls, 1),
+                NewTopic(kafka.topic("panes"), panes, 1, topic_configs=large),
+                NewTopic(kafka.topic("state"), panes, 1, topic_configs=compact),
+                NewTopic(kafka.topic("alerts"), 1, 1),
+                NewTopic(kafka.topic("baselines"), 1, 1, topic_configs=compact),
+                NewTopic(kafka.topic("deadletter"), 1, 1),
+            ]
+        )
+    finally:
+        await admin.close()
