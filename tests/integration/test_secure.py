@@ -9,12 +9,13 @@ import threading
 import time
 from pathlib import Path
 
+import faust
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from drift.errors import ClusterError
-from streams.kafka.client import connection
+from streams.kafka.client import connection, faust_broker
 from streams.kafka.topics import administering
 from streams.secret import Secret
 from streams.settings import Kafka
@@ -266,3 +267,31 @@ def test_nothing_that_is_shown_of_settings_holds_a_password():
     assert PASSWORD not in f"{kafka} {kafka!r} {msgspec.structs.asdict(kafka)}"
     with pytest.raises(TypeError, match="Secret"):
         msgspec.json.encode(kafka)
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512", "OAUTHBEARER", ""])
+def test_faust_reaches_the_same_cluster_in_the_same_way(secured, tmp_path, mechanism):
+    folder, port, certified = secured
+    (tmp_path / "token").write_text(_jwt("faust"))
+    kafka = {
+        "PLAIN": _plain(folder, port),
+        "SCRAM-SHA-512": _plain(folder, port, mechanism="SCRAM-SHA-512", username="scram512"),
+        "OAUTHBEARER": _plain(folder, port, mechanism="OAUTHBEARER", token_file=str(tmp_path / "token")),
+        "": Kafka(
+            brokers=f"localhost:{certified}",
+            security="SSL",
+            ca_file=str(folder / "ca.pem"),
+            certificate_file=str(folder / "client.pem"),
+        ),
+    }[mechanism]
+
+    async def send():
+        app = faust.App("test", **faust_broker(kafka), store="memory://", web_enabled=False)
+        producer = app.transport.create_producer()
+        await producer.start()
+        sent = await producer.send_and_wait(kafka.topic("alerts"), b"key", b"by faust", None, None, {})
+        await producer.stop()
+        return sent
+
+    asyncio.run(_round_trip(kafka))
+    assert asyncio.run(send()).topic == kafka.topic("alerts")
