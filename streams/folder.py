@@ -37,6 +37,30 @@ class Folder:
             self._system, root = fsspec.core.url_to_fs(address)
         self._root = root.rstrip("/")
 
+    @property
+    def shared(self) -> bool:
+        """Whether other machines see the same by the same address, as far as the address can tell."""
+        names = self._system.protocol
+        return not {"file", "local", "memory"} & {*((names,) if isinstance(names, str) else names)}
+
+    def try_out(self) -> None:
+        """Write an object, read it and take it away again.
+
+        Raises
+        ------
+        SourceError
+            One of these cannot be done.
+        """
+        path, data = self.path(f".{uuid.uuid4().hex}.part"), b"driftline"
+        with _reaching(self.address):
+            self._system.makedirs(self._root, exist_ok=True)
+            self._system.pipe_file(path, data)
+            try:
+                if self._system.cat_file(path) != data:
+                    raise SourceError(f"{self.address} does not give back what was written there: use another store")
+            finally:
+                self._system.rm_file(path)
+
     def path(self, name: str) -> str:
         """Where an object is, for people."""
         return f"{self._root}/{name}"

@@ -45,6 +45,9 @@ SETTINGS = {
     "texts": ("--texts", "Excerpts of sampled calls are kept: full, redacted (no emails, keys, numbers), none."),
 }
 
+CLUSTER = {"kafka_brokers": ("--brokers", "Kafka brokers to start from, HOST:PORT, more of them by commas.")}
+"""Flags of settings inside a table of settings; nothing that must be secret is one."""
+
 
 def settings_options(*names: str) -> Callable[[Function], Function]:
     """Options for these settings and no others; passes ``settings``."""
@@ -56,19 +59,25 @@ def settings_options(*names: str) -> Callable[[Function], Function]:
             return function(settings=load(config, flags), **given)
 
         for name in reversed(names):
-            flag, text = SETTINGS[name]
-            default, variable = getattr(Settings(), name), f"env: {PREFIX}{name.upper()}"
+            flag, text = (SETTINGS | CLUSTER)[name]
+            default, variable = _default(name), f"env: {PREFIX}{name.upper()}"
             if isinstance(default, tuple):
                 help_text = f"{text} Repeatable.  [{variable}]"
                 wrapped = click.option(flag, name, multiple=True, metavar="NAME", help=help_text)(wrapped)
                 continue
             told = flag.partition("/")[0].lstrip("-") if default is True else default
-            help_text = f"{text}  [default: {told}; {variable}]"
+            help_text = f"{text}  [{f'default: {told}; ' if told != '' else ''}{variable}]"
             wanted = {} if isinstance(default, bool) else {"type": type(default)}
             wrapped = click.option(flag, name, default=None, help=help_text, **wanted)(wrapped)
         return click.option("--config", metavar="FILE", help=f"Settings, YAML.  [env: {PREFIX}CONFIG]")(wrapped)
 
     return decorate
+
+
+def _default(name: str) -> Any:
+    """The default of a setting, or of one in a table: ``kafka_brokers`` is ``kafka.brokers``."""
+    table, _, inner = name.partition("_")
+    return getattr(getattr(Settings(), table), inner) if name in CLUSTER else getattr(Settings(), name)
 
 
 def spelled(settings: Settings, always: Collection[str]) -> tuple[list[str], list[str]]:

@@ -18,7 +18,19 @@ from streams.cli.common import console, say
 class _Lazy(click.Group):
     """Imports a command when it is asked for, so that --help answers at once."""
 
-    COMMANDS = ("demo", "watch", "run", "baseline", "check-alarms", "backtest", "compare", "prompts", "lens")
+    COMMANDS = (
+        "demo",
+        "watch",
+        "run",
+        "baseline",
+        "check-alarms",
+        "backtest",
+        "compare",
+        "prompts",
+        "lens",
+        "topics",
+        "config",
+    )
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.COMMANDS)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import sys
 
 import click
 
 from streams.cli.common import SETTINGS, open_meter, settings_options
+from streams.logs import to_standard_error
 from streams.settings import Settings
 
 LIVE = (
@@ -52,8 +51,7 @@ def run(role: str, settings: Settings) -> None:
     """
     from streams.kafka.service import Service  # slow: it brings Faust
 
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("streams").setLevel(logging.INFO)
+    to_standard_error()
     meter = open_meter(settings)
 
     async def serve() -> None:

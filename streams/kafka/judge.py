@@ -17,6 +17,7 @@ from typing import Any
 
 import faust
 import msgspec
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from drift.errors import CorruptError
@@ -249,6 +250,9 @@ class Judge:
 
     async def _restored(self, partition: int) -> Desk:
         """What the table knows of a partition, under a new epoch."""
+        changelog = TP(self._table.changelog_topic_name, partition)
+        if changelog not in self.app.consumer.assignment():
+            raise KafkaError(f"{changelog} was not there when the group was made, so that nothing of it was read")
         latest: dict[str, tuple[int, bytes]] = {}
         for name, value in list(self._table.data.items()):
             at, epoch, segment = read_key(name)
@@ -268,7 +272,13 @@ class Judge:
         )
         judging.counts.update(checkpoint.counts)
         epochs = {name: at for name, (at, _) in latest.items()}
-        desk = Desk(partition, max([epoch, *epochs.values()]) + 1, Ledger(checkpoint.place), judging, epochs)
+        desk = Desk(
+            partition,
+            max([epoch + 1, *(one + 1 for one in epochs.values()), int(time.time())]),
+            Ledger(checkpoint.place),
+            judging,
+            epochs,
+        )
         log.info("partition %d: %d segments known, reading from %d", partition, len(latest), checkpoint.place.offset)
         await self._write(desk, {"": msgspec.msgpack.encode(checkpoint)})
         return desk

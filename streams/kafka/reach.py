@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -17,6 +18,8 @@ from streams.kafka.client import connection
 from streams.settings import Kafka
 
 PATIENCE_MS = 10_000
+_CLOSING_S = 0.2
+"""Connections that were refused close in their own time; nobody can wait for them."""
 
 DENIED = (
     errors.TopicAuthorizationFailedError,
@@ -39,7 +42,9 @@ async def reaching(kafka: Kafka) -> AsyncIterator[None]:
     except DriftError:
         raise
     except (errors.KafkaConnectionError, errors.NodeNotReadyError) as error:  # clients keep the reason to themselves
-        raise ClusterError(await _why(kafka) or _sentence(kafka, kafka.brokers, error)) from error
+        why = await _why(kafka)
+        await asyncio.sleep(_CLOSING_S)
+        raise ClusterError(why or _sentence(kafka, kafka.brokers, error)) from error
     except (errors.KafkaError, OSError, TimeoutError) as error:
         raise ClusterError(_sentence(kafka, kafka.brokers, error)) from error
 
@@ -80,6 +85,8 @@ def _sentence(kafka: Kafka, where: str, error: BaseException) -> str:
             return f"{where} does not accept the credentials{_who(kafka)}: {remedy}"
         case errors.UnsupportedSaslMechanismError():
             return f"{where} does not offer kafka.mechanism {kafka.mechanism}: {error.args[0] if error.args else ''}"
+        case errors.IllegalSaslStateError():
+            return f"{where} wants no SASL: check {_other(kafka)}"
         case ssl.SSLCertVerificationError():
             return _certificate(where, error)
         case ssl.SSLError() if error.reason and "ALERT" in error.reason:
@@ -123,4 +130,7 @@ def _who(kafka: Kafka) -> str:
 
 def _other(kafka: Kafka) -> str:
     """What the listener may want instead, where it is silent about it."""
-    return f"whether it wants another kafka.security than {kafka.security}"
+    other = f"whether it wants another kafka.security than {kafka.security}"
+    if kafka.encrypted and not kafka.certificate_file:
+        return f"{other}, or a client's certificate (kafka.certificate_file)"
+    return other

@@ -82,6 +82,8 @@ class Chaos:
             worker.tell(signal.SIGCONT)
         else:
             number = signal.SIGKILL if what == "kill" else signal.SIGTERM
+            if what == "terminate":  # one that has just begun has not learnt to end well yet
+                await asyncio.to_thread(worker.until_answering)
             status = await asyncio.to_thread(worker.end, number)
             assert status == (0 if what == "terminate" else -number), worker.said.read_text()[-4000:]
             await asyncio.sleep(self.random.uniform(0.0, 1.5))
@@ -121,7 +123,9 @@ async def outcome(kafka: Kafka) -> dict[str, object]:
     return {"panes": await live.panes(kafka), "alerts": await live.alerts(kafka), "counts": await live.counts(kafka)}
 
 
-async def disturbed(config: Path, kafka: Kafka, broker: Broker, calls: list[bytes], events: list[str], seed: int, rate: float) -> dict[str, object]:
+async def disturbed(
+    config: Path, kafka: Kafka, broker: Broker, calls: list[bytes], events: list[str], seed: int, rate: float
+) -> dict[str, object]:
     chaos = Chaos(config, broker, seed)
     try:
         sending = asyncio.create_task(live.send(kafka, calls, rate=rate))
@@ -166,7 +170,9 @@ async def main(events: int, count: int, seed: int) -> None:
         await live.topics(kafka)
         begun = time.monotonic()
         wanted = await undisturbed(config, kafka, calls)
-        print(f"undisturbed: {time.monotonic() - begun:.0f} s, {len(wanted['panes'])} panes, {len(wanted['alerts'])} alerts, {wanted['counts']}")
+        print(
+            f"undisturbed: {time.monotonic() - begun:.0f} s, {len(wanted['panes'])} panes, {len(wanted['alerts'])} alerts, {wanted['counts']}"
+        )
         config, kafka = settings_of(folder, broker.address, f"chaos{unique}")
         await live.topics(kafka)
         begun = time.monotonic()

@@ -90,9 +90,15 @@ class Worker:
         except OSError:
             return 0, {}
 
+    def until_answering(self) -> None:
+        self._until("/live", (200, 503))
+
     def until_ready(self) -> None:
+        self._until("/ready", (200,))
+
+    def _until(self, path: str, wanted: tuple[int, ...]) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        while self.get("/ready")[0] != 200:
+        while self.get(path)[0] not in wanted:
             assert self.alive, self.said.read_text()
             assert time.monotonic() < deadline, (self.get("/health"), self.said.read_text())
             time.sleep(0.2)

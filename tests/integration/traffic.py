@@ -23,7 +23,9 @@ def _pool() -> list[dict[str, object]]:
     return list(itertools.islice(simulate(0, days=8), 1500))
 
 
-def calls(count: int, *, start: int = START_MS, name: str = "c", changed_from: int | None = None) -> list[dict[str, object]]:
+def calls(
+    count: int, *, start: int = START_MS, name: str = "c", changed_from: int | None = None
+) -> list[dict[str, object]]:
     """Call records in order of time, some sent twice; from ``changed_from`` on another model answers half the segments."""
     pool, source, made = _pool(), random.Random(1), []
     for number in range(count):
@@ -54,7 +56,9 @@ def lines(count: int) -> list[bytes]:
 
 def baselines(store: Path) -> dict[str, str]:
     """Baselines of the segments, tagged prod; ids by segment."""
-    records = [decode(msgspec.json.encode(call), now_ms=NOW_MS) for call in calls(6000, start=START_MS - 86_400_000, name="b")]
+    records = [
+        decode(msgspec.json.encode(call), now_ms=NOW_MS) for call in calls(6000, start=START_MS - 86_400_000, name="b")
+    ]
     place, found = Store(str(store)), {}
     for app in range(APPS):
         own = [record for record in records if record.app == f"app{app}"]
