@@ -13,7 +13,7 @@ KEPT = 1000
 
 
 class Seldom(logging.Filter):
-    """Lets a message of one place in the code and of one wording through now and then, and tells how many it held back."""
+    """Lets equal messages of one place in the code through now and then, and tells how many it held back."""
 
     def __init__(self, again_s: float = AGAIN_S) -> None:
         """Nothing said yet."""

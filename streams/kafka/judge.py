@@ -250,7 +250,7 @@ class Judge:
 
     async def _restored(self, partition: int) -> Desk:
         """What the table knows of a partition, under a new epoch."""
-        changelog = TP(self._table.changelog_topic_name, partition)
+        changelog = TP(self._settings.kafka.topic("state"), partition)
         if changelog not in self.app.consumer.assignment():
             raise KafkaError(f"{changelog} was not there when the group was made, so that nothing of it was read")
         latest: dict[str, tuple[int, bytes]] = {}
@@ -272,13 +272,10 @@ class Judge:
         )
         judging.counts.update(checkpoint.counts)
         epochs = {name: at for name, (at, _) in latest.items()}
-        desk = Desk(
-            partition,
-            max([epoch + 1, *(one + 1 for one in epochs.values()), int(time.time())]),
-            Ledger(checkpoint.place),
-            judging,
-            epochs,
-        )
+        mine = max(
+            epoch + 1, *(one + 1 for one in epochs.values()), int(time.time())
+        )  # above those of a lost table too
+        desk = Desk(partition, mine, Ledger(checkpoint.place), judging, epochs)
         log.info("partition %d: %d segments known, reading from %d", partition, len(latest), checkpoint.place.offset)
         await self._write(desk, {"": msgspec.msgpack.encode(checkpoint)})
         return desk

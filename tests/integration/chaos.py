@@ -167,14 +167,11 @@ async def main(events: int, count: int, seed: int) -> None:
         calls = lines(count)
         unique = uuid.uuid4().hex[:6]
         config, kafka = settings_of(folder, broker.address, f"calm{unique}")
-        await live.topics(kafka)
         begun = time.monotonic()
         wanted = await undisturbed(config, kafka, calls)
-        print(
-            f"undisturbed: {time.monotonic() - begun:.0f} s, {len(wanted['panes'])} panes, {len(wanted['alerts'])} alerts, {wanted['counts']}"
-        )
+        panes, alerts = len(wanted["panes"]), len(wanted["alerts"])
+        print(f"undisturbed: {time.monotonic() - begun:.0f} s, {panes} panes, {alerts} alerts, {wanted['counts']}")
         config, kafka = settings_of(folder, broker.address, f"chaos{unique}")
-        await live.topics(kafka)
         begun = time.monotonic()
         happened = drawn(seed, events)
         result = await disturbed(config, kafka, broker, calls, happened, seed, rate=count / (events * 9))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 
 from streams import wire
 from streams.kafka.client import connection
@@ -110,13 +110,28 @@ def _free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def configured(folder: Path, kafka: object, **given: object) -> Path:
-    """A settings file of a service on this cluster."""
+def configured(folder: Path, kafka: object, *, calls: int = 6, panes: int = 3, **given: object) -> Path:
+    """A settings file of a service on this cluster, whose topics are made."""
     cluster = {name: getattr(kafka, name) for name in ("brokers", "prefix", "group", "client_id")}
+    partitions = {"calls": calls, "panes": panes, "state": panes}
+    cluster["topics"] = {name: {"partitions": count} for name, count in partitions.items()}
     values = {"kafka": cluster, "store": str(folder / "store"), **given}
     file = folder / f"{len(list(folder.glob('*.yaml')))}.yaml"
     file.write_text(yaml.safe_dump(values))
+    said = driftline(file, "topics", "create")
+    assert said.returncode == 0, said.stderr
     return file
+
+
+def driftline(config: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """A command, run to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "tests.integration.driftline", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "DRIFTLINE_CONFIG": str(config)},
+        input=given,
+        capture_output=True,
+    )
 
 
 async def send(kafka: object, lines: list[bytes], *, rate: float = 0.0, topic: str = "calls") -> None:
@@ -225,24 +240,3 @@ async def counts(kafka: object) -> dict[str, int]:
         for name, n in one.counts.items():
             total[name] = total.get(name, 0) + n
     return {name: n for name, n in total.items() if n}
-
-
-async def topics(kafka: object, calls: int = 6, panes: int = 3) -> None:
-    """Make the topics of a service."""
-    large = {"max.message.bytes": str(1 << 24)}
-    compact = {"cleanup.policy": "compact", **large}
-    admin = AIOKafkaAdminClient(**connection(kafka, "test"))
-    await admin.start()
-    try:
-        await admin.create_topics(
-            [
-                NewTopic(kafka.topic("calls"), calls, 1),
-                NewTopic(kafka.topic("panes"), panes, 1, topic_configs=large),
-                NewTopic(kafka.topic("state"), panes, 1, topic_configs=compact),
-                NewTopic(kafka.topic("alerts"), 1, 1),
-                NewTopic(kafka.topic("baselines"), 1, 1, topic_configs=compact),
-                NewTopic(kafka.topic("deadletter"), 1, 1),
-            ]
-        )
-    finally:
-        await admin.close()

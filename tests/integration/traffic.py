@@ -26,7 +26,7 @@ def _pool() -> list[dict[str, object]]:
 def calls(
     count: int, *, start: int = START_MS, name: str = "c", changed_from: int | None = None
 ) -> list[dict[str, object]]:
-    """Call records in order of time, some sent twice; from ``changed_from`` on another model answers half the segments."""
+    """Call records in order of time, some sent twice; from ``changed_from`` on half the segments have another model."""
     pool, source, made = _pool(), random.Random(1), []
     for number in range(count):
         app = source.randrange(APPS)
@@ -56,14 +56,15 @@ def lines(count: int) -> list[bytes]:
 
 def baselines(store: Path) -> dict[str, str]:
     """Baselines of the segments, tagged prod; ids by segment."""
-    records = [
-        decode(msgspec.json.encode(call), now_ms=NOW_MS) for call in calls(6000, start=START_MS - 86_400_000, name="b")
-    ]
     place, found = Store(str(store)), {}
     for app in range(APPS):
-        own = [record for record in records if record.app == f"app{app}"]
-        made = build_baseline(meter(), own, force=True, calibrated=False)
-        place.put_baseline(made)
-        place.tag(made.segment, "prod", made.id)
-        found[made.segment] = made.id
+        found[f"app{app}/answer"] = baseline(place, f"app{app}")
+        place.tag(f"app{app}/answer", "prod", found[f"app{app}/answer"])
     return found
+
+
+def baseline(store: Store, app: str, count: int = 6000) -> str:
+    """Id of a baseline of an app's own part of so many calls of all."""
+    before = calls(count, start=START_MS - 86_400_000, name="b")
+    own = [decode(msgspec.json.encode(call), now_ms=NOW_MS) for call in before if call["app"] == app]
+    return store.put_baseline(build_baseline(meter(), own, force=True, calibrated=False))
