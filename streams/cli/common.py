@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import re
 import shlex
 import sys
@@ -134,9 +135,9 @@ def reading_options(function: Function) -> Function:
     def wrapped(field_map: tuple[str, ...], dead_letters: str | None, **given: Any) -> Any:
         return function(reading=Reading(_field_map(field_map), dead_letters), **given)
 
-    wrapped = click.option(
-        "--dead-letters", metavar="FILE", help="Keep rejected lines here, with reason and line number."
-    )(wrapped)
+    wrapped = click.option("--dead-letters", metavar="FILE", help="Keep rejected lines here, with reason and place.")(
+        wrapped
+    )
     return click.option(
         "--map",
         "field_map",
@@ -174,6 +175,11 @@ def say(out: Console, *texts: str, style: str = "") -> None:
     """Print lines that may quote what callers sent: never as markup, never as control codes."""
     for text in texts:
         out.print(plain(text), style=style, markup=False)
+
+
+def quiet() -> None:
+    """Keep the Kafka client from telling on standard error what a command says in a sentence."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def emit(value: Any) -> None:
@@ -277,6 +283,7 @@ class Reader:
     def _wanted(self, topic: str, progress: Callable[[float], None]) -> Iterator[Entry]:
         from streams.kafka.read import TopicLines  # an import of a while, for those who have a cluster
 
+        quiet()
         source = TopicLines(self._reading.kafka, topic, self._reading.wanted, self._reading.clock)
         for entry in self._records(source.lines(progress)):
             if source.extent.take(entry.line.partition, entry.record):

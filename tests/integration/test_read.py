@@ -32,7 +32,8 @@ SEGMENT, PARTITIONS = traffic.SEGMENT, 4
 
 
 def driftline(kafka: Kafka, store: Path, *arguments: str) -> Result:
-    environment = {"DRIFTLINE_STORE": str(store), "DRIFTLINE_KAFKA": json.dumps(msgspec.structs.asdict(kafka))}
+    cluster = json.dumps({"brokers": kafka.brokers, "prefix": kafka.prefix})
+    environment = {"DRIFTLINE_STORE": str(store), "DRIFTLINE_KAFKA": cluster}
     return CliRunner().invoke(cli, arguments, env=environment)
 
 
