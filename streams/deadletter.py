@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +22,8 @@ def _to_standard_error(message: str) -> None:
 
 class DeadLetters:
     """Rejected lines as JSON lines, ``{"line", "reason", "field", "detail", "data"}``, and their counts.
+
+    A record of a topic has ``partition`` and ``offset`` in place of ``line``.
 
     The file is opened at the first letter and appended to; without a path letters are counted only. ``data`` is the
     line as it came, or ``data_base64`` where that is not UTF-8, cut at 64 KiB with ``"cut": true``. A letter that
@@ -57,13 +59,13 @@ class DeadLetters:
     ) -> None:
         self.close()
 
-    def write(self, line_number: int, reason: str, field: str, detail: str, data: bytes) -> None:
+    def write(self, place: int | Mapping[str, int], reason: str, field: str, detail: str, data: bytes) -> None:
         """Count a rejected line and keep it.
 
         Parameters
         ----------
-        line_number
-            Counted from 1.
+        place
+            Number of the line, counted from 1, or what tells it otherwise, by name.
         reason, field, detail
             Of a `streams.records.Rejected`.
         data
@@ -72,8 +74,9 @@ class DeadLetters:
         self.counts[str(reason)] += 1
         if self._path is None:
             return
+        told = {"line": place} if isinstance(place, int) else dict(place)
         try:
-            self._append(self._path, letter({"line": line_number}, reason, field, detail, data) + b"\n")
+            self._append(self._path, letter(told, reason, field, detail, data) + b"\n")
         except OSError as error:
             self.lost += 1
             if self.lost == 1:

@@ -13,6 +13,7 @@ import fsspec
 import zstandard
 
 from drift.errors import BrokenOffError, SourceError
+from streams.settings import Kafka
 
 MAX_LINE = (1 << 20) + 1
 """Longest line delivered whole: a byte more than a call record may have, so that a cut line is never taken for one."""
@@ -31,14 +32,25 @@ class Line(NamedTuple):
     Attributes
     ----------
     number
-        Counted from 1; blank lines count, but are not delivered.
+        Counted from 1; blank lines count, but are not delivered. Of a record of a topic, its offset.
     overlong
         Whether ``data`` is only the beginning of the line.
+    partition
+        Of a record of a topic, -1 of a line.
+    written_ms
+        When a record of a topic was written, milliseconds since 1970, if that is known.
     """
 
     number: int
     data: bytes
     overlong: bool = False
+    partition: int = -1
+    written_ms: int | None = None
+
+    @property
+    def place(self) -> dict[str, int]:
+        """Where it stands in its source."""
+        return {"line": self.number} if self.partition < 0 else {"partition": self.partition, "offset": self.number}
 
 
 def lines(path: str, *, max_line: int = MAX_LINE, progress: Callable[[int], None] | None = None) -> Iterator[Line]:
@@ -74,6 +86,12 @@ def lines(path: str, *, max_line: int = MAX_LINE, progress: Callable[[int], None
             raise BrokenOffError(f"{damage}; write or fetch it again") from error
         except UnicodeError as error:
             raise SourceError(f"{path} is UTF-16; convert it: iconv -f UTF-16 -t UTF-8") from error
+
+
+def topic(path: str, kafka: Kafka) -> str | None:
+    """The topic that a source names: ``kafka:`` that of calls, ``kafka:NAME`` any; None for every other source."""
+    scheme, colon, name = path.partition(":")
+    return (name or kafka.topic("calls")) if colon and scheme == "kafka" else None
 
 
 def size(path: str) -> int | None:

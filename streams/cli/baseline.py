@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -21,6 +22,7 @@ from streams.cli.stored import ANCHOR, Instant, as_json, require_embedder, save,
 from streams.cli.tags import at, tag_command, tags, tell_workers
 from streams.embedded import Progress, build_baseline
 from streams.evidence import instant
+from streams.extent import Wanted
 from streams.measure import Meter
 from streams.privacy import private
 from streams.records import Record
@@ -38,7 +40,7 @@ def baseline() -> None:
 
 
 @baseline.command()
-@click.argument("source", metavar="FILE|-")
+@click.argument("source", metavar="FILE|-|kafka:[TOPIC]")
 @click.option("--segment", "segments", multiple=True, metavar="SEGMENT", help="Only this segment. Repeatable.")
 @click.option("--tag", "--name", "tag", metavar="TAG", help="Let SEGMENT@TAG name it, such as prod.")
 @click.option(
@@ -78,6 +80,10 @@ def build(
 ) -> None:
     """Build a baseline of each segment of a source and store it.
 
+    A source is a file, standard input (-) or a topic, which is read as far as it reaches now (kafka: that of the calls,
+    kafka:TOPIC any other). With --first and --segment a topic is read no further than needed, and calls that come later
+    than --lateness allows are left out, as the live service leaves them out.
+
     Lines may be in any order. At least 200 calls of a segment are needed; 3,000 or more over a week or two serve best.
     Calls of which more than half repeat an input, or that drift much inside, are refused; 'driftline baseline check'
     says why and when, and builds nothing.
@@ -85,14 +91,16 @@ def build(
     \b
       driftline baseline build calls.jsonl --tag prod --why "first week after the launch"
       driftline baseline build calls.jsonl --segment support-bot/answer --first 3000 -o support.safetensors
+      driftline baseline build kafka: --from 2026-01-05 --to 2026-01-12 --tag prod
     """
     out, store = console(), Store(settings.store)
+    reading = replace(reading, wanted=Wanted(start, end, first, segments))
     groups = chosen(grouped(read(source, reading, out), start, end), segments, source)
     if output and len(groups) > 1:
         raise SettingsError(f"-o holds one baseline, {source} has {len(groups)} segments: choose one by --segment")
     meter = open_meter(settings)
     lens = _lens(lens_name, store, meter)
-    facts = {"source": source} | ({"first": first} if first else {})
+    facts = {"source": reading.source(source)} | ({"first": first} if first else {})
 
     def make(records: Sequence[Record], progress: Progress) -> Baseline:
         taken = first_calls(records, first, settings.clock) if first else records
@@ -126,7 +134,7 @@ def build(
         say(out, *([moved(move)] if move else []), next_command(name), "")
         if as_json:
             emit(described(made, settings.budget) | ({"tag": name, "effective": move.effective} if move else {}))
-    if not tell_workers(out, store, moves, settings):
+    if tag and not tell_workers(out, store, moves, settings):
         raise click.exceptions.Exit(3)
 
 
@@ -234,6 +242,7 @@ def check(
     \b
       driftline baseline check calls.jsonl
       driftline baseline check calls.jsonl --from 2026-01-05
+      driftline baseline check kafka: --from 2026-01-05
       driftline baseline check support-bot/answer@prod --strict
     """
     out = console()
@@ -254,11 +263,13 @@ def _examined(
     name: str, start: int | None, end: int | None, reading: Reading, settings: Settings, out: Console
 ) -> Iterator[Examined]:
     """A stored baseline, or each segment of a source of calls, looked at."""
-    if name.endswith(".safetensors") or not (name == "-" or "://" in name or Path(name).is_file()):
+    calls = name == "-" or "://" in name or reading.topic(name) or Path(name).is_file()
+    if name.endswith(".safetensors") or not calls:
         if start is not None or end is not None:
             raise SettingsError(f"--from and --to choose calls of a source, {name} is a baseline: leave them out")
         yield of_baseline(Store(settings.store).baseline(name))
         return
+    reading = replace(reading, wanted=Wanted(start, end))
     groups = chosen(grouped(read(name, reading, out), start, end), (), name)
     meter = open_meter(settings)
     for records in groups.values():

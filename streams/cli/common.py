@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-import json
+import logging
 import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,11 +23,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from drift.errors import SettingsError, SourceError
 from models.base import load_embedder
 from streams import sources
-from streams.checks import Reason
+from streams.cli.strange import no_call
 from streams.deadletter import DeadLetters
+from streams.embedded import in_order
+from streams.extent import Wanted
 from streams.measure import Meter
+from streams.observe import Clock
 from streams.records import FIELDS, Record, Rejected, decode
-from streams.settings import PREFIX, Settings, load
+from streams.settings import PREFIX, Kafka, Settings, load
 from streams.sources import Line
 
 Function = Callable[..., Any]
@@ -56,7 +59,10 @@ def settings_options(*names: str) -> Callable[[Function], Function]:
         @functools.wraps(function)
         def wrapped(config: str | None, **given: Any) -> Any:
             flags = {name: None if (value := given.pop(name)) == () else value for name in names}
-            return function(settings=load(config, flags), **given)
+            settings = load(config, flags)
+            if "reading" in given:
+                given["reading"] = replace(given["reading"], kafka=settings.kafka, clock=settings.clock)
+            return function(settings=settings, **given)
 
         for name in reversed(names):
             flag, text = (SETTINGS | CLUSTER)[name]
@@ -103,22 +109,44 @@ def spelled(settings: Settings, always: Collection[str]) -> tuple[list[str], lis
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How lines become records: field map, and where rejected lines go."""
+    """How lines become records.
+
+    Attributes
+    ----------
+    field_map, dead_letters
+        Where fields stand, and where rejected lines go.
+    kafka, clock
+        The cluster that topics are read from, and when one of their calls is late.
+    wanted
+        Calls of a topic that are asked for: no more of it need be read. Files are read whole.
+    """
 
     field_map: Mapping[str, str]
     dead_letters: str | None
+    kafka: Kafka = field(default_factory=Kafka)
+    clock: Clock = field(default_factory=Clock)
+    wanted: Wanted = field(default_factory=Wanted)
+
+    def topic(self, path: str) -> str | None:
+        """The topic that a source names, if it names one."""
+        return sources.topic(path, self.kafka)
+
+    def source(self, path: str) -> str:
+        """A source by its whole name."""
+        topic = self.topic(path)
+        return path if topic is None else f"kafka:{topic}"
 
 
 def reading_options(function: Function) -> Function:
-    """Options for sources of call records; passes ``reading``."""
+    """Options for sources of call records; passes ``reading``, outside of ``settings_options``."""
 
     @functools.wraps(function)
     def wrapped(field_map: tuple[str, ...], dead_letters: str | None, **given: Any) -> Any:
         return function(reading=Reading(_field_map(field_map), dead_letters), **given)
 
-    wrapped = click.option(
-        "--dead-letters", metavar="FILE", help="Keep rejected lines here, with reason and line number."
-    )(wrapped)
+    wrapped = click.option("--dead-letters", metavar="FILE", help="Keep rejected lines here, with reason and place.")(
+        wrapped
+    )
     return click.option(
         "--map",
         "field_map",
@@ -158,6 +186,11 @@ def say(out: Console, *texts: str, style: str = "") -> None:
         out.print(plain(text), style=style, markup=False)
 
 
+def quiet() -> None:
+    """Keep the Kafka client from telling on standard error what a command says in a sentence."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+
 def emit(value: Any) -> None:
     """One JSON line on standard output, for programs."""
     sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
@@ -182,13 +215,7 @@ class Entry(NamedTuple):
 
 
 class Reader:
-    """Reads call records of a file or standard input; bad lines are counted, kept if wanted, and passed over.
-
-    Parameters
-    ----------
-    on_progress
-        Told the bytes consumed.
-    """
+    """Reads call records of a file, standard input or a topic; bad lines are counted, kept if wanted, passed over."""
 
     def __init__(self, path: str, reading: Reading, out: Console) -> None:
         """Prepare; nothing is opened before ``entries`` is read.
@@ -201,102 +228,118 @@ class Reader:
         kept = reading.dead_letters
         if kept and Path(kept).exists() and Path(path).exists() and Path(kept).samefile(path):
             raise SettingsError(f"--dead-letters {kept} is the file that is read: name another one")
-        self.path, self.out = path, out
+        self.path, self.out, self.topic = path, out, reading.topic(path)
         self.letters = DeadLetters(reading.dead_letters, warn=lambda text: say(out, text, style="yellow"))
         self.read = 0
-        self._map = reading.field_map
+        self._reading = reading
         self._example: Rejected | None = None
-        self._sample = b""
-        self._nameless = 0
+        self._sample = Line(0, b"")
+        self._nameless = self._late = 0
 
-    def entries(self, progress: Callable[[int], None] | None = None) -> Iterator[Entry]:
-        """Records in the order of the log.
+    @property
+    def size(self) -> float | None:
+        """How much there is to consume, None where that cannot be known: bytes as stored, of a topic its whole."""
+        return sources.size(self.path) if self.topic is None else 1.0
+
+    def entries(self, progress: Callable[[float], None] = lambda done: None) -> Iterator[Entry]:
+        """Records in the order of the log; of a topic's only those that are wanted, those of partitions as they come.
+
+        Parameters
+        ----------
+        progress
+            Told how much was consumed.
 
         Raises
         ------
+        SettingsError
+            A topic is to be read, and no cluster is named.
         SourceError
             The source cannot be read, breaks off (after every whole line before), or holds no call record at all.
         """
         with self.letters:
-            for line in sources.lines(self.path, progress=progress):
-                found = self._decode(line)
-                if isinstance(found, Record):
-                    self.read += 1
-                    yield Entry(line, found)
-                else:
-                    self._reject(line, found)
+            if self.topic is None:
+                yield from self._records(sources.lines(self.path, progress=progress))
+            else:
+                yield from self._wanted(self.topic, progress)
         if self.read == 0:
             raise SourceError(self._nothing())
 
     def summary(self) -> list[str]:
         """Sentences about what was not as it should be."""
         said = []
+        if self._late:
+            said.append(
+                f"late calls: {self._late:,}, left out as --first counts: they came further behind than --lateness"
+            )
         if self._nameless:
             said.append(f"records without call_id: {self._nameless:,}; made from line number and content")
         rejected = {reason: n for reason, n in self.letters.counts.items() if reason != "late"}
         if rejected:
             reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(rejected.items(), key=lambda item: -item[1]))
-            first = f"; the first: {self._example.detail}" if self._example else ""
-            said.append(f"rejected lines: {sum(rejected.values()):,} ({reasons}){first}")
+            first = f"; the first{self._where()}: {self._example.detail}" if self._example else ""
+            said.append(f"rejected {self._many}: {sum(rejected.values()):,} ({reasons}){first}")
         return said
 
+    def _records(self, lines: Iterable[Line]) -> Iterator[Entry]:
+        for line in lines:
+            found = self._decode(line)
+            if isinstance(found, Record):
+                self.read += 1
+                yield Entry(line, found)
+            else:
+                self._reject(line, found)
+
+    def _wanted(self, topic: str, progress: Callable[[float], None]) -> Iterator[Entry]:
+        from streams.kafka.read import TopicLines  # an import of a while, for those who have a cluster
+
+        quiet()
+        source = TopicLines(self._reading.kafka, topic, self._reading.wanted, self._reading.clock)
+        for entry in self._records(source.lines(progress)):
+            if source.extent.take(entry.line.partition, entry.record):
+                yield entry
+        self._late = source.extent.late
+
     def _decode(self, line: Line) -> Record | Rejected:
-        now = time.time_ns() // 1_000_000
-        found = decode(line.data, now_ms=now, field_map=self._map)
-        if isinstance(found, Rejected) and found.field == "call_id":
+        now = time.time_ns() // 1_000_000 if line.written_ms is None else line.written_ms
+        field_map = self._reading.field_map
+        found = decode(line.data, now_ms=now, field_map=field_map)
+        if isinstance(found, Rejected) and found.field == "call_id" and self.topic is None:
             name = f"line-{line.number}-{xxhash.xxh3_64_hexdigest(line.data)}"
-            found = decode(line.data, now_ms=now, field_map=self._map, fallback_id=name)
+            found = decode(line.data, now_ms=now, field_map=field_map, fallback_id=name)
             self._nameless += isinstance(found, Record)
         return found
 
     def _reject(self, line: Line, found: Rejected) -> None:
         if self._example is None:
-            self._example, self._sample = found, line.data[: 1 << 16]
-        self.letters.write(line.number, found.reason, found.field, found.detail, line.data)
+            self._example, self._sample = found, line._replace(data=line.data[: 1 << 16])
+        self.letters.write(line.place, found.reason, found.field, found.detail, line.data)
 
     def _nothing(self) -> str:
-        if self._example is None:
-            return f"{self.path} holds no lines: one JSON object for each call is wanted"
-        if self._example.reason in (Reason.NOT_JSON, Reason.NOT_AN_OBJECT):
-            detail = _other_format(self._sample) or self._example.detail
-        else:
-            remedy = "Say where the fields are, such as --map app=service --map output=response.text"
-            detail = f"{self._example.detail}. {_fields(self._sample)}{remedy}"
-        return f"{self.path}: none of its {self.letters.counts.total():,} lines is a call record. {detail}"
+        if self._example is not None:
+            count = self.letters.counts.total()
+            return f"{self.path}: {no_call(count, self._many, self._example, self._sample.data)}"
+        if self.topic and self._reading.wanted.start is not None:
+            return f"{self.path} has no calls between --from and --to: give a wider range"
+        return f"{self.path} holds no {self._many}: one JSON object for each call is wanted"
 
+    @property
+    def _many(self) -> str:
+        return "lines" if self.topic is None else "records"
 
-def _other_format(sample: bytes) -> str:
-    """What a file that is no log of JSON lines looks like by its first line, with the remedy; empty if like nothing."""
-    if sample.startswith(b"PK"):
-        return "It looks like a zip archive or a spreadsheet: export it as JSON lines, one object for each call"
-    if re.match(rb"\[\s*(\{|\[|$)", sample):
-        return "It looks like a JSON array: jq -c '.[]' FILE > lines.jsonl makes a line of each call"
-    if sample.strip() == b"{":
-        return "It looks like JSON over several lines: jq -c . FILE > lines.jsonl makes a line of each call"
-    if not sample.startswith((b"{", b"[")) and max(map(sample.count, (b",", b"\t", b";"))) >= 2:
-        return "It looks like CSV: export it as JSON lines, one object for each call"
-    return ""
-
-
-def _fields(sample: bytes) -> str:
-    """The fields of a line, for whoever must map them."""
-    try:
-        record = json.loads(sample)
-    except ValueError:
-        return ""
-    if not isinstance(record, dict):
-        return ""
-    named = [f"{k}.{inner}" for k, v in record.items() if isinstance(v, dict) for inner in v]
-    flat = [k for k, v in record.items() if not isinstance(v, dict)]
-    return f"Its fields are {', '.join(map(str, (flat + named)[:20]))}. "
+    def _where(self) -> str:
+        """Where the first rejected record of a topic stands."""
+        return f", {', '.join(f'{k} {v}' for k, v in self._sample.place.items())}" if self.topic else ""
 
 
 def read(path: str, reading: Reading, out: Console) -> Iterator[Record]:
-    """Records of a source, with a progress bar on a terminal and a word about rejected lines at the end."""
+    """Records of a source, with a progress bar on a terminal and a word about rejected lines at the end.
+
+    Those of a topic come by event time, whatever its partitions.
+    """
     reader = Reader(path, reading, out)
-    with bar(out, sources.size(path)) as step:
-        for entry in reader.entries(lambda done: step("reading", done)):
-            yield entry.record
+    with bar(out, reader.size) as step:
+        records = (entry.record for entry in reader.entries(lambda done: step("reading", done)))
+        yield from records if reader.topic is None else in_order(records)
     for sentence in reader.summary():
         say(out, sentence, style="yellow")
 

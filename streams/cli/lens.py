@@ -10,6 +10,7 @@ from drift.soundness import LEAST
 from streams.cli.card import lens_card, lens_facts, table
 from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options, say, settings_options
 from streams.cli.stored import as_json, save
+from streams.embedded import in_order
 from streams.settings import Settings
 from streams.store import Store
 
@@ -24,7 +25,7 @@ def lens() -> None:
 
 
 @lens.command()
-@click.argument("source", metavar="FILE|-")
+@click.argument("source", metavar="FILE|-|kafka:[TOPIC]")
 @click.option("-o", "--output", metavar="FILE", help="Write the lens to this file as well.")
 @as_json
 @reading_options
@@ -36,11 +37,12 @@ def fit(source: str, output: str | None, as_json: bool, reading: Reading, settin
 
     \b
       driftline lens fit calls.jsonl
+      driftline lens fit kafka:
       driftline baseline build calls.jsonl --lens 5c6b1a15
     """
     out = console()
     store = Store(settings.store)
-    records = list(read(source, reading, out))
+    records = in_order(read(source, reading, out))
     asked = sum(bool(record.input) for record in records)
     if asked < LEAST:
         raise SourceError(

@@ -24,13 +24,13 @@ class Stopped(KeyboardInterrupt):
 
 
 @contextmanager
-def batches(reader: Reader, progress: Callable[[int], None]) -> Iterator[Iterator[list[Entry]]]:
+def batches(reader: Reader, progress: Callable[[float], None]) -> Iterator[Iterator[list[Entry]]]:
     """Entries by the thousand: those of a file as they are asked for, those of standard input as they come.
 
     Parameters
     ----------
     progress
-        Told the bytes consumed.
+        Told how much was consumed.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def _batched(entries: Iterator[Entry | None]) -> Iterator[list[Entry]]:
 class _Pipe:
     """Standard input, read ahead by a thread: what has come is judged while more is awaited."""
 
-    def __init__(self, reader: Reader, progress: Callable[[int], None]) -> None:
+    def __init__(self, reader: Reader, progress: Callable[[float], None]) -> None:
         self._reader, self._progress = reader, progress
         self._stopping = False
         self._read: queue.Queue[Entry | BaseException | None] = queue.Queue(BATCH)  # ends with an error or None
@@ -139,8 +139,8 @@ class _Pipe:
             ended = error
         self._read.put(ended)
 
-    def _consumed(self, done: int) -> None:
-        """Told the bytes read, before their lines are looked at."""
+    def _consumed(self, done: float) -> None:
+        """Told what was read, before their lines are looked at."""
         if self._stopping:
             raise Stopped
         self._progress(done)

@@ -62,7 +62,7 @@ class Screen:
         """Tell something that a person should know."""
         say(self.out, text, style="dim")
 
-    def consumed(self, done: int) -> None:
+    def consumed(self, done: float) -> None:
         """Bytes read so far."""
         self._bars.update(self._reading, completed=done)
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from drift.errors import DriftError, SettingsError, SourceError
 from streams.cli.card import moved
-from streams.cli.common import console, emit, say, settings_options
+from streams.cli.common import console, emit, quiet, say, settings_options
 from streams.cli.stored import Instant, as_json, whoami
 from streams.settings import Settings
 from streams.store import Move, Store, split_tag
@@ -99,6 +99,7 @@ def tell_workers(out: Console, store: Store, moves: Sequence[Move], settings: Se
         return True
     from streams.kafka.moves import announce, announced  # an import of a while, for those who have a cluster
 
+    quiet()
     found = [announced(move, store.entry(move.baseline).lens) for move in moves]
     try:
         asyncio.run(announce(settings.kafka, found))

@@ -95,6 +95,10 @@ def watch(
       tail -F calls.jsonl | driftline watch - --json
     """
     out = console()
+    if topic := reading.topic(source):
+        raise SettingsError(
+            f"watch judges a file or standard input, {topic!r} is a topic: 'driftline run' judges those"
+        )
     meter = open_meter(settings)
     known = _known(names, settings, meter)
     origins = find_origins(anchors, known, Store(settings.store), lambda text: say(out, text, style="yellow"))

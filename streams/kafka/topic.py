@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -39,7 +40,17 @@ async def reader(kafka: Kafka, topic: str, role: str) -> AsyncIterator[AIOKafkaC
         consumer.assign(found)
         yield consumer
     finally:
+        await stop(consumer)
+
+
+async def stop(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer, even one whose broker is away: its own stopping would then pass for a cancellation of ours."""
+    try:
         await consumer.stop()
+    except asyncio.CancelledError:
+        await consumer._client.close()  # what it had not come to
+        if (task := asyncio.current_task()) and task.cancelling():
+            raise
 
 
 async def partitions(kafka: Kafka, topic: str, role: str) -> list[TopicPartition]:
