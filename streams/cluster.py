@@ -76,8 +76,8 @@ class Kafka(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mechanism
         How a client proves who it is, where ``security`` begins with SASL.
     username, password, password_file
-        For PLAIN and SCRAM; with ``token_url`` the id and the secret of the OAuth client. The file is read whenever a
-        client connects anew.
+        For PLAIN and SCRAM; with ``token_url`` the id and the secret of the OAuth client. The file is read when a
+        client is made.
     token_file
         For OAUTHBEARER: a file that holds the token, read anew whenever a token is wanted.
     token_url, token_scope

@@ -43,3 +43,9 @@ def test_embedders_know_neither_the_arithmetic_nor_the_service(path):
 def test_only_the_command_line_imports_the_command_line(path):
     if "cli" not in path.relative_to(ROOT).parts:
         assert not [name for name in imported(path) if name.startswith("streams.cli")]
+
+
+@pytest.mark.parametrize("path", files("streams"))
+def test_only_one_folder_speaks_to_kafka(path):
+    if path.parent != ROOT / "streams" / "kafka":
+        assert not packages(path) & {"aiokafka", "faust", "mode"}

@@ -83,6 +83,7 @@ class Topics:
             for answer in await self._admin.alter_configs([resource]):
                 for code, said, _, name in answer.resources:
                     _raise(code, name, said)
+            await self._set(found.name, config)
         for one in changes:
             if one.what == "partitions":
                 await self._admin.create_partitions({found.name: NewPartitions(int(one.wanted))})
@@ -101,6 +102,12 @@ class Topics:
                     {key: value or "" for key, value, source in values if source == _OWN},
                 )
         return found
+
+    async def _set(self, name: str, config: dict[str, str]) -> None:
+        """Wait until a topic's settings are in force."""
+        async with asyncio.timeout(SEEN_S):
+            while not config.items() <= (await self._configs([name]))[name][1].items():
+                await asyncio.sleep(0.1)
 
     async def _seen(self, wanted: dict[str, int]) -> None:
         """Wait until topics have their partitions, each of them with a leader."""

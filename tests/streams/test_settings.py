@@ -5,7 +5,8 @@ import pytest
 from drift.budget import IMPORTANCE
 from drift.errors import SettingsError
 from drift.state import TOLERANCES
-from streams.settings import Kafka, Live, Prompts, Settings, Sharing, load
+from streams.secret import Secret
+from streams.settings import Kafka, Live, Prompts, Settings, Sharing, load, with_origins
 
 
 def refusal(file=None, flags=None, environment=None):
@@ -190,3 +191,120 @@ def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path):
 
 def test_a_table_in_the_environment_that_is_not_yaml_is_refused_by_its_variable():
     assert refusal(environment={"DRIFTLINE_TOLERANCES": "{"}).startswith("DRIFTLINE_TOLERANCES is not YAML")
+
+
+def test_every_setting_of_a_table_has_its_variable_over_the_tables_of_file_and_environment(write):
+    file = write("kafka: {brokers: 'a:1', prefix: a., group: a}\nlive: {batch: 10}")
+    environment = {
+        "DRIFTLINE_KAFKA": "{prefix: b., group: b}",
+        "DRIFTLINE_KAFKA_GROUP": "c",
+        "DRIFTLINE_KAFKA_CHECK_HOSTNAME": "false",
+        "DRIFTLINE_KAFKA_REPLICATION": "2",
+        "DRIFTLINE_KAFKA_TOPICS": "{calls: {name: llm.calls, partitions: 12}}",
+        "DRIFTLINE_LIVE_IDLE_S": "5",
+    }
+    settings = load(file, {"live_queue": 7}, environment)
+    kafka, live = settings.kafka, settings.live
+    assert (kafka.brokers, kafka.prefix, kafka.group) == ("a:1", "b.", "c")
+    assert (kafka.check_hostname, kafka.replication) == (False, 2)
+    assert (kafka.topic("calls"), kafka.topics["calls"].partitions, kafka.topic("panes")) == (
+        "llm.calls",
+        12,
+        "b.panes",
+    )
+    assert (live.batch, live.idle_s, live.queue) == (10, 5, 7)
+
+
+def test_it_is_known_where_each_setting_came_from(write):
+    file = write("first: 500\nkafka: {brokers: 'a:1', group: a}")
+    environment = {"DRIFTLINE_KAFKA_GROUP": "b", "DRIFTLINE_CONFIG": file}
+    settings, origins = with_origins(None, {"first": 600, "kafka_brokers": None}, environment)
+    assert (settings.first, settings.kafka.group) == (600, "b")
+    assert origins == {
+        "first": "command line",
+        "kafka.brokers": f"file {file}",
+        "kafka.group": "environment DRIFTLINE_KAFKA_GROUP",
+    }
+
+
+SASL = "security: SASL_SSL, username: u"
+
+
+def test_a_password_comes_from_file_or_environment_and_is_never_shown(write):
+    given = write(f"kafka: {{{SASL}, password: from-file}}")
+    assert load(given, {}, {}).kafka.password == Secret("from-file")
+    settings = load(given, {}, {"DRIFTLINE_KAFKA_PASSWORD": "12345"})
+    assert settings.kafka.password == Secret("12345")
+    assert "12345" not in repr(settings)
+    assert "password=***" in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "environment"),
+    [
+        ("kafka: {password: hunter2", {}),
+        ("kafka: 'password hunter2'", {}),
+        ("kafka: {password: *hunter2}", {}),
+        ("kafka: {password: !hunter2 x}", {}),
+        ("kafka: {password: [hunter2]}", {}),
+        ("kafka: {security: SASL, password: hunter2}", {}),
+        ("kafka: {pasword: hunter2}", {}),
+        ("kafka: {username: u, password: hunter2}", {}),
+        (f"kafka: {{{SASL}, password: hunter2, password_file: there}}", {}),
+        ("", {"DRIFTLINE_KAFKA": "{password: hunter2"}),
+        ("", {"DRIFTLINE_KAFKA": "{password: *hunter2}"}),
+        ("", {"DRIFTLINE_KAFKA_PASSWORD": "hunter2"}),
+        ("", {"DRIFTLINE_KAFKA_KEY_PASSWORD": "hunter2"}),
+    ],
+)
+def test_whatever_is_wrong_no_password_is_told(write, text, environment):
+    message = refusal(write(text), {}, environment)
+    assert "hunter2" not in message
+    assert "kafka" in message.lower() or "line 1" in message
+
+
+@pytest.mark.parametrize(
+    ("kafka", "words"),
+    [
+        ("{broker: 'a:1'}", "unknown setting kafka.broker; settings are brokers, client_id"),
+        ("{brokers: a}", "kafka.brokers must be HOST:PORT, more of them by commas, got 'a'"),
+        ("{brokers: 'a:0'}", "HOST:PORT"),
+        ("{brokers: 'kafka://a:1'}", "HOST:PORT"),
+        ("{security: TLS}", "kafka.security is 'TLS': Invalid enum value 'TLS'; wanted: PLAINTEXT or SSL"),
+        ("{password: 5}", "kafka.password: it must be text, got a int: write it in quotes"),
+        ("{topics: {call: {}}}", "kafka.topics is {'call': {}}: Invalid enum value 'call'"),
+        ("{topics: {calls: {retention: a week}}}", "topics.calls.retention must be like '7d', '12h' or 'forever'"),
+        ("{topics: {calls: {name: 'a b'}}}", "the name 'a b'"),
+        ("{topics: {calls: {name: driftline.panes}}}", "driftline.panes is named twice"),
+        ("{topics: {state: {partitions: 3}}}", "kafka.topics.panes.partitions"),
+        ("{topics: {state: {name: mine}}}", "kafka.topics.state.name follows from kafka.group"),
+        ("{topics: {baselines: {retention: 7d}}}", "the topic is compacted"),
+        ("{security: SASL_SSL}", "kafka.username is wanted with security SASL_SSL and mechanism PLAIN"),
+        (f"{{{SASL}}}", "kafka.password or kafka.password_file is wanted"),
+        ("{username: u, password: p}", "kafka.username is given but kafka.security is PLAINTEXT: set security to SASL"),
+        ("{security: SASL_SSL, mechanism: OAUTHBEARER}", "kafka.token_file or kafka.token_url is wanted"),
+        ("{security: SASL_SSL, mechanism: OAUTHBEARER, token_url: 'https://a'}", "the id and the secret"),
+        (f"{{{SASL}, mechanism: OAUTHBEARER, password: p, token_url: 'a.b'}}", "must begin with https://"),
+        (f"{{{SASL}, password: p, token_file: t}}", "are for mechanism OAUTHBEARER"),
+        ("{ca_file: ca.pem}", "kafka.ca_file is given but kafka.security is PLAINTEXT: set security to SSL"),
+        ("{security: SSL, key_file: k}", "kafka.key_file is given without kafka.certificate_file"),
+        ("{security: SSL, key_password: k}", "kafka.key_password is given without kafka.certificate_file"),
+        ("{prefix: 'a/'}", "named by 1 to 249"),
+    ],
+)
+def test_settings_of_the_cluster_that_do_not_fit_are_refused_with_a_remedy(write, kafka, words):
+    assert words in refusal(write(f"kafka: {kafka}"))
+
+
+def test_an_empty_table_changes_nothing(write):
+    assert load(write("kafka:\nlive: {}"), {}, {}) == Settings()
+
+
+def test_a_cluster_is_asked_for_by_name_where_none_is_given():
+    with pytest.raises(SettingsError, match=r"--brokers HOST:PORT, DRIFTLINE_KAFKA_BROKERS or kafka\.brokers"):
+        Kafka().addresses()
+    assert Kafka(brokers="a:1, [::1]:2,").addresses() == [("a", 1), ("::1", 2)]
+
+
+def test_the_state_is_named_as_faust_names_it():
+    assert Kafka(group="mine", prefix="p.").topic("state") == "mine-judge-segments-changelog"
