@@ -10,6 +10,7 @@
     ├── SourceError           a file, stream or store cannot be read or written
     │   ├── BrokenOffError    a source was cut off or damaged while it was read
     │   └── ClusterError      a Kafka cluster does not answer, or refuses what was asked of it
+    ├── StoppedError          what runs for long has stopped by itself, or before its work was done
     ├── ShapeError            arrays do not fit: a wrong shape, a negative count, a NaN where a number is due
     └── EmptySampleError      a statistic was asked of no data, or of too little
 """
@@ -45,6 +46,10 @@ class BrokenOffError(SourceError):
 
 class ClusterError(SourceError):
     """A Kafka cluster does not answer, or refuses what was asked of it."""
+
+
+class StoppedError(DriftError):
+    """Something that runs for long has stopped by itself, or was stopped before its work was done."""
 
 
 class EmptySampleError(DriftError):

@@ -13,9 +13,8 @@ from drift.errors import DriftError
 from streams import checkup
 from streams.checkup import Check
 from streams.cli.card import table
-from streams.cli.common import SETTINGS, console, emit, open_meter, say, settings_options
+from streams.cli.common import SETTINGS, console, emit, open_meter, quiet, say, settings_options
 from streams.cli.stored import as_json
-from streams.cli.topics import quiet
 from streams.secret import HIDDEN, Secret
 from streams.settings import PREFIX, TABLE_FIELDS, Settings, with_origins
 

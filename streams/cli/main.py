@@ -11,7 +11,7 @@ from typing import Any
 import click
 from threadpoolctl import threadpool_limits
 
-from drift.errors import BrokenOffError, ClusterError, DriftError
+from drift.errors import BrokenOffError, ClusterError, DriftError, StoppedError
 from streams.cli.common import console, say
 
 
@@ -82,7 +82,7 @@ def main() -> None:
         sys.exit(3)
     except DriftError as error:
         say(console(), f"driftline: {error}", style="red")
-        sys.exit(3 if isinstance(error, BrokenOffError | ClusterError) else 2)
+        sys.exit(3 if isinstance(error, BrokenOffError | ClusterError | StoppedError) else 2)
     except Exception:
         traceback.print_exc()  # loud, but not with 1
         sys.exit(3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,7 +12,7 @@ import msgspec
 
 from drift.errors import SettingsError
 from streams.cli.card import table
-from streams.cli.common import console, emit, say, settings_options
+from streams.cli.common import console, emit, quiet, say, settings_options
 from streams.cli.stored import as_json
 from streams.kafka.lag import Lag, lags
 from streams.kafka.topics import Cluster, administering
@@ -110,11 +109,6 @@ async def _look(kafka: Kafka) -> tuple[Cluster, list[Lag]]:
     async with administering(kafka) as admin:
         cluster = await admin.look([one.name for one in wanted(kafka)])
     return cluster, await lags(kafka)
-
-
-def quiet() -> None:
-    """Keep the Kafka client from telling on standard error what the command says in a sentence."""
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def _differences(plan: Sequence[Wanted], cluster: Cluster) -> list[Difference]:

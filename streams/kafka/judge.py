@@ -20,10 +20,11 @@ import msgspec
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from drift.errors import CorruptError
+from drift.errors import CorruptError, StoppedError
 from streams import wire
 from streams.alerts import Alert
 from streams.alerts import encode as encode_alert
+from streams.cluster import TABLE
 from streams.evidence import instant
 from streams.health import Stage
 from streams.judging import Judging
@@ -39,13 +40,8 @@ LARGEST = 1 << 24
 QUIET_S = 2.0
 """Seconds without a closed tick after which what is not saved yet is saved."""
 
-TABLE = "segments"
 AT_ONCE = 64
 """Segments that are saved at once."""
-
-
-class StageFailedError(Exception):
-    """A stage stopped by itself; the process must end with its reason."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -108,7 +104,7 @@ class Judge:
         self._alerts_sent = 0
         kafka, live = settings.kafka, settings.live
         self.app = faust.App(
-            f"{kafka.group}-judge",
+            kafka.consumers("judge"),
             **faust_broker(kafka),
             store="memory://",
             topic_disable_leader=True,
@@ -122,7 +118,7 @@ class Judge:
             broker_commit_interval=1.0,
             consumer_max_fetch_size=LARGEST,
             producer_max_request_size=LARGEST,
-            producer_compression_type="zstd",
+            producer_compression_type=kafka.codec,
             stream_recovery_delay=0.0,
             stream_wait_empty=False,
         )
@@ -139,7 +135,7 @@ class Judge:
 
         Raises
         ------
-        StageFailedError
+        StoppedError
             Faust, or the agent, has stopped.
         """
         await self.app.start()
@@ -160,7 +156,7 @@ class Judge:
         if self._failed is not None:
             raise self._failed
         if self.app.crashed or self.app.should_stop:
-            raise StageFailedError(f"judge: the Faust app has stopped: {self.app.crash_reason!r}")
+            raise StoppedError(f"judge: the Faust app has stopped: {self.app.crash_reason!r}")
         now = time.monotonic()
         quiet = now - self._closed_at > QUIET_S and now - self._saved_at > QUIET_S and self._unsaved
         if quiet or now - self._saved_at > self._settings.live.save_s:

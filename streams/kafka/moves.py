@@ -11,7 +11,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
 from drift.errors import CorruptError, SourceError
 from streams.kafka.client import connection
-from streams.kafka.topic import partitions, reaching, reader
+from streams.kafka.reach import reaching
+from streams.kafka.topic import partitions, reader
 from streams.moves import Announced, Timetable, decode, encode
 from streams.settings import Kafka
 from streams.store import Move, Store

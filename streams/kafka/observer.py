@@ -10,10 +10,12 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import xxhash
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -27,6 +29,7 @@ from streams import wire
 from streams.deadletter import letter
 from streams.health import Stage
 from streams.kafka.client import connection
+from streams.kafka.topic import stop
 from streams.measure import Meter
 from streams.moves import Timetable
 from streams.partition import Committed, Incoming, Letter, Partition, Taken
@@ -76,7 +79,7 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
         self._settings, self._meter, self._shelf, self._timetable = settings, meter, shelf, timetable
         self._stage = stage
         self._topic = settings.kafka.topic("calls")
-        self._group = f"{settings.kafka.group}-observe"
+        self._group = settings.kafka.consumers("observe")
         self._pool = ThreadPoolExecutor(1, "measure")
         self._lock = asyncio.Lock()  # held while a batch is on its way from measuring to its commit
         self._owned: dict[int, Owned] = {}
@@ -87,6 +90,7 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
         self._waiting: asyncio.Queue[tuple[int, Mapping[TopicPartition, Sequence[Any]]]] = asyncio.Queue()
         self._seconds = 0.0
         self._committed_at = 0.0
+        self._failed: Exception | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until told to stop; then what was read is published and committed.
@@ -103,7 +107,7 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
             **connection(kafka, "observe"),
             acks="all",
             enable_idempotence=True,
-            compression_type="zstd",
+            compression_type=kafka.codec,
             linger_ms=5,
             max_request_size=LARGEST,
         )
@@ -130,22 +134,28 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
         finally:
             self._stage.ready = False
             self._owned.clear()
-            for client in (self._consumer, self._producer):
-                await client.stop()
+            await stop(self._consumer)
+            await self._producer.stop()
             await self._admin.close()
 
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Let the batch under way be committed; what is open is left to whoever comes next."""
         self._assignment += 1
-        async with self._lock:
+        async with self._turn():
             await self._commit(now=True)
             self._owned.clear()
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        """Take partitions over where they were left."""
+        """Take partitions over where they were left; the consumer would only log what fails here."""
         async with self._lock:
-            if not assigned:
-                return
+            try:
+                await self._take_over(assigned)
+            except Exception as error:
+                self._failed = error
+        log.info("observing %s", ", ".join(f"{tp.topic}-{tp.partition}" for tp in sorted(assigned)) or "nothing")
+
+    async def _take_over(self, assigned: Sequence[TopicPartition]) -> None:
+        if assigned:
             known = await self._admin.list_consumer_group_offsets(self._group, partitions=list(assigned))
             begin = await self._consumer.beginning_offsets(list(assigned))
             for tp in assigned:
@@ -154,13 +164,12 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
                 if place.offset < begin[tp]:
                     if place.offset:
                         log.warning("%s: calls %d to %d are gone unread: retention", tp, place.offset, begin[tp])
-                    place = Committed(begin[tp], done=begin[tp], counts=place.counts, published=place.published)
+                    place = msgspec.structs.replace(place, offset=begin[tp], done=max(place.done, begin[tp]))
                 self._consumer.seek(tp, place.offset)
                 partition = Partition(
                     self._meter, self._sight, self._settings.clock, place, segments=self._settings.segments
                 )
                 self._owned[tp.partition] = Owned(partition, time.monotonic())
-        log.info("observing %s", ", ".join(f"{tp.topic}-{tp.partition}" for tp in sorted(assigned)) or "nothing")
 
     def _sight(self, segment: str, tick: int) -> Any:
         return self._shelf.sight(self._timetable, segment, tick)
@@ -181,11 +190,13 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
 
     async def _work(self, reading: asyncio.Task[None]) -> None:
         while not (reading.done() and self._waiting.empty()):
+            if self._failed is not None:
+                raise self._failed
             try:
                 assignment, records = await asyncio.wait_for(self._waiting.get(), TURN_S)
             except TimeoutError:
                 assignment, records = -1, {}
-            async with self._lock:
+            async with self._turn():
                 if assignment == self._assignment:
                     await self._observe(records)
                 if not reading.done():
@@ -193,8 +204,18 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
                 await self._mark()
                 await self._commit()
             self._report()
-        async with self._lock:
+        async with self._turn():
             await self._commit(now=True)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Alone with what is owned; after a failure nothing of it may be committed, for panes may not have arrived."""
+        async with self._lock:
+            try:
+                yield
+            except BaseException:
+                self._owned.clear()
+                raise
 
     async def _observe(self, records: Mapping[TopicPartition, Sequence[Any]]) -> None:
         loop, sent = asyncio.get_running_loop(), []

@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from drift.errors import BrokenOffError
 from streams.extent import Extent, Wanted
-from streams.kafka.topic import reaching, reader
+from streams.kafka.reach import reaching
+from streams.kafka.topic import reader
 from streams.observe import Clock
 from streams.records import DEFAULT_LIMITS
 from streams.settings import Kafka

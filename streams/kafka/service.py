@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from aiokafka.errors import KafkaError
 
-from drift.errors import DriftError, SettingsError, SourceError
+from drift.errors import ClusterError, SettingsError, SourceError, StoppedError
 from streams.health import Health, Stage
 from streams.http.server import serving
 from streams.kafka.judge import Judge
@@ -34,10 +34,6 @@ SYNC_S = 30.0
 """Seconds between two looks at the store for tags that were moved by somebody who could not reach the cluster."""
 
 RETRY_S = 2.0
-
-
-class DrainError(DriftError):
-    """Stopping took longer than it may."""
 
 
 class Service:
@@ -65,7 +61,7 @@ class Service:
         ------
         SettingsError, SourceError
             It cannot work: a topic is missing or was made otherwise, the store lacks a baseline.
-        DrainError
+        StoppedError
             It was told to stop, and what was under way was not done in time.
         """
         loop = asyncio.get_running_loop()
@@ -90,9 +86,7 @@ class Service:
                 found = await self._counted()
                 await self._moves.start()
                 return found
-            except SourceError as error:
-                if not isinstance(error.__cause__, KafkaError | OSError):
-                    raise
+            except ClusterError as error:
                 for stage in stages:
                     stage.turn()
                     stage.waiting = str(error)
@@ -127,7 +121,7 @@ class Service:
                 await task
             if late:
                 names = ", ".join(sorted(task.get_name() for task in late))
-                raise DrainError(
+                raise StoppedError(
                     f"{names} did not stop within {self.settings.live.drain_s:g} s; nothing is lost: whoever comes "
                     "next reads again what was not committed"
                 )
@@ -164,10 +158,8 @@ class Service:
             await self._pause(LOOK_S)
             try:
                 found = await self._counted()
-            except SourceError as error:
-                if isinstance(error.__cause__, KafkaError | OSError):
-                    continue  # the stages wait for it, too
-                raise
+            except ClusterError:  # the stages wait for it, too
+                continue
             for name in ("panes", "state"):
                 if found[name] != counted[name]:
                     raise SettingsError(
@@ -182,7 +174,7 @@ class Service:
                 raise self._moves.failed
             try:
                 await sync(self._store, self.settings.kafka, self.settings.live.tag, self._moves.timetable, log.warning)
-            except SourceError as error:
+            except (ClusterError, SourceError) as error:
                 log.warning("%s", error)
             await self._pause(SYNC_S)
 

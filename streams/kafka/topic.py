@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
 
-from drift.errors import DriftError, SettingsError, SourceError
+from drift.errors import SourceError
 from streams.kafka.client import connection
+from streams.kafka.reach import reaching
 from streams.settings import Kafka
 
 
@@ -24,8 +24,10 @@ async def reader(kafka: Kafka, topic: str, role: str) -> AsyncIterator[AIOKafkaC
     ------
     SettingsError
         No cluster is named.
+    ClusterError
+        The cluster cannot be reached.
     SourceError
-        The cluster cannot be reached, or has no such topic.
+        It has no such topic.
     """
     found = await partitions(kafka, topic, role)
     consumer = AIOKafkaConsumer(
@@ -60,13 +62,11 @@ async def partitions(kafka: Kafka, topic: str, role: str) -> list[TopicPartition
     ------
     SettingsError
         No cluster is named.
+    ClusterError
+        The cluster cannot be reached.
     SourceError
-        The cluster cannot be reached, or has no such topic.
+        It has no such topic.
     """
-    if not kafka.brokers:
-        raise SettingsError(
-            "no Kafka cluster is named: set DRIFTLINE_KAFKA='{brokers: \"host:9092\"}', or kafka in the settings file"
-        )
     async with reaching(kafka):
         client = AIOKafkaClient(**connection(kafka, role))
         try:
@@ -83,17 +83,5 @@ async def partitions(kafka: Kafka, topic: str, role: str) -> list[TopicPartition
 def _missing(topic: str, known: Collection[str]) -> str:
     near = difflib.get_close_matches(topic, known, 3, 0.4)
     hint = f"; there is {', '.join(near)}" if near else ""
-    return f"there is no topic {topic!r} in the cluster{hint}: check its name and kafka.prefix, or create it"
-
-
-@asynccontextmanager
-async def reaching(kafka: Kafka) -> AsyncIterator[None]:
-    """Turn whatever a client raises into one error that names the cluster."""
-    try:
-        yield
-    except DriftError:
-        raise
-    except (KafkaError, OSError) as error:
-        reason = str(error).removeprefix(f"{type(error).__name__}: ") or type(error).__name__
-        remedy = "check kafka.brokers and that the cluster runs"
-        raise SourceError(f"Kafka at {kafka.brokers} cannot be used: {reason}; {remedy}") from error
+    remedy = "check its name and kafka.prefix, or make it: driftline topics create"
+    return f"there is no topic {topic!r} in the cluster{hint}: {remedy}"
