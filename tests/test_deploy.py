@@ -188,8 +188,9 @@ def test_the_image_holds_every_package_and_no_torch_unless_asked():
     for source in copied:
         assert (ROOT / source).exists(), source
         assert f"!{source.rstrip('/')}" in kept, f"{source} is kept out by .dockerignore"
-    packages = {name.split(".")[0] for name in PROJECT["tool"]["setuptools"]["packages"]}
-    assert packages <= {source.rstrip("/") for source in copied}
+    folders = [source.rstrip("/") for source in copied if (ROOT / source).is_dir()]
+    found = [file.parent.relative_to(ROOT) for folder in folders for file in (ROOT / folder).rglob("__init__.py")]
+    assert {".".join(path.parts) for path in found} == set(PROJECT["tool"]["setuptools"]["packages"])
     assert "EXTRAS=" in [argument.replace('"', "") for argument in given("ARG")]
     assert not any(name.startswith("torch") for name in PROJECT["project"]["dependencies"])
 
