@@ -88,12 +88,13 @@ def test_every_command_line_is_one_that_the_program_takes(service, line):
     assert program == "driftline"
     if name in COMING and name not in cli.list_commands(click.Context(cli)):
         pytest.skip(f"driftline {name} is still to come")
-    command = cli.get_command(click.Context(cli), name)
+    context = cli.make_context("driftline", [], resilient_parsing=True)
+    command = cli.get_command(context, name)
     assert command is not None, f"{service} starts driftline {name}: no such command"
     while isinstance(command, click.Group):
         name, *arguments = arguments
-        command = command.get_command(click.Context(command), name)
-    command.make_context(name, arguments)  # raises for what it does not take
+        command = command.get_command(context, name)
+    command.make_context(name, arguments, parent=context)  # raises for what it does not take
 
 
 @pytest.mark.parametrize(
