@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from rich.table import Table
 from streams.alerts import Alert
 from streams.cli.common import bar, console, emit, open_meter, settings_options
 from streams.cli.screen import verdict_table
+from streams.cli.stored import save
 from streams.embedded import Options, Watch
 from streams.records import Record, decode
 from streams.settings import Settings
@@ -27,13 +29,24 @@ AFTERMATH = timedelta(days=1.5)
 @click.command()
 @click.option("--seed", default=0, show_default=True, help="Another seed, another three weeks.")
 @click.option("--json", "as_json", is_flag=True, help="Alert records as JSON lines on standard output.")
+@click.option("--traffic", metavar="FILE", help="Judge nothing: write the calls here as JSON lines, - for a pipe.")
 @settings_options("embedder", "one_false_alarm_every")
-def demo(seed: int, as_json: bool, settings: Settings) -> None:
+def demo(seed: int, as_json: bool, traffic: str | None, settings: Settings) -> None:
     """Three weeks of a simulated support assistant, judged for real.
 
     The traffic is made up by Driftline itself and its changes are known; embedding, panes, detectors, calibration and
     alerts are those of the real service. The first 3,000 calls are the baseline.
+
+    \b
+    The same calls for the commands that read a file, with the same verdicts:
+      driftline demo --traffic calls.jsonl
+      driftline watch calls.jsonl
     """
+    if traffic:
+        if as_json:
+            raise click.UsageError("--traffic judges nothing, so there are no alerts for --json: leave one of them out")
+        _write(traffic, seed)
+        return
     out, started = console(), time.monotonic()
     out.print("[bold]Driftline demo[/]: three weeks of a simulated support assistant, judged by the real detectors\n")
     records = _records(seed)
@@ -54,6 +67,15 @@ def demo(seed: int, as_json: bool, settings: Settings) -> None:
     out.print(verdict_table(list(watched.segments.values())))
     took = time.monotonic() - started
     out.print(f"\n{len(records):,} simulated calls in {took:.0f} s. Your own: driftline watch calls.jsonl")
+
+
+def _write(path: str, seed: int) -> None:
+    lines = b"".join(msgspec.json.encode(call) + b"\n" for call in simulate(seed))
+    if path == "-":
+        sys.stdout.buffer.write(lines)
+        sys.stdout.buffer.flush()
+    else:
+        save(path, lines, "--traffic")
 
 
 def _records(seed: int) -> list[Record]:
