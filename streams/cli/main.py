@@ -18,7 +18,7 @@ from streams.cli.common import console, say
 class _Lazy(click.Group):
     """Imports a command when it is asked for, so that --help answers at once."""
 
-    COMMANDS = ("demo", "watch", "baseline", "check-alarms", "backtest", "compare", "prompts", "lens")
+    COMMANDS = ("demo", "watch", "baseline", "check-alarms", "backtest", "compare", "prompts", "lens", "produce")
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.COMMANDS)
