@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, OutOfOrderSequenceNumber, ProducerClosed, UnknownProducerId
 from aiokafka.partitioner import DefaultPartitioner
 
+from streams.kafka.hearing import hear
 from streams.kafka.outbox import Message, Outbox
 
 LOG = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Delivery:
 
     async def run(self) -> None:
         """Deliver until ``stop``."""
+        hear(self._tell)
         sessions = asyncio.create_task(self._sessions())
         await self._stopping.wait()
         await self.drained(self._patience_s)
@@ -93,7 +95,7 @@ class Delivery:
             try:
                 await self._session()
             except (KafkaError, OSError) as error:
-                self._tell(error)
+                self._tell(str(error) or type(error).__name__)
             except Exception:  # the app must not lose its calls to a defect here
                 LOG.exception("sending calls to %s failed; trying again", self._topic)
             pause = FIRST_PAUSE_S if self._outbox.counts.sent > sent else min(2 * pause, LONGEST_PAUSE_S)
@@ -151,7 +153,7 @@ class Delivery:
             self._outbox.put_back(left[handed:] if handed else messages)
             if not isinstance(error, KafkaTimeoutError):  # no room for long: what is under way is still being tried
                 raise
-            self._tell(error)
+            self._tell(str(error) or type(error).__name__)
 
     def _tell_fate(self, batch: Sequence[Message], future: asyncio.Future[Any]) -> None:
         self._under_way.discard(future)
@@ -176,11 +178,11 @@ class Delivery:
         LOG.warning("%d calls were refused by %s: %s", len(batch), self._topic, error)
         self._on_lost(str(error), len(batch))
 
-    def _tell(self, error: BaseException) -> None:
+    def _tell(self, trouble: str) -> None:
         """Say once what is wrong while it lasts."""
         if not self.trouble:
-            LOG.warning("calls wait to be sent to %s: %s; trying again", self._topic, error)
-        self.trouble = str(error) or type(error).__name__
+            LOG.warning("calls wait to be sent to %s: %s; trying again", self._topic, trouble)
+        self.trouble = trouble
 
     async def _leave(self, producer: AIOKafkaProducer, timeout_s: float | None) -> None:
         """Stop a producer once it is done, or after so long; what it did not deliver goes back to the outbox."""
@@ -198,8 +200,13 @@ class Delivery:
 
 async def _give_up(producer: AIOKafkaProducer, stopping: asyncio.Future[None]) -> None:
     """End a producer that waits for brokers; aiokafka has no public way to do so."""
-    producer._message_accumulator.fail_all(ProducerClosed())
-    await producer.client.close()
+    sending, batches = producer._sender.sender_task, producer._message_accumulator
+    while sending is not None and not sending.done():  # once to stop, once more for the request that it waits for
+        sending.cancel()
+        await asyncio.sleep(0)
+    for batch in [*batches._pending_batches, *(one for queued in batches._batches.values() for one in queued)]:
+        if not batch.future.done():
+            batch.future.set_exception(ProducerClosed())
     await asyncio.wait([stopping], timeout=LEAVE_S)
     stopping.cancel()
     await asyncio.gather(stopping, return_exceptions=True)

@@ -8,6 +8,7 @@ import dataclasses
 import logging
 import os
 import selectors
+import socket
 import threading
 import time
 import uuid
@@ -53,9 +54,14 @@ def message(call: Any, now_ms: int) -> Message | Rejected:
             fields["event_time"] = now_ms
         return _checked(fields, now_ms)
     except Exception as error:  # whatever an app may hand over, it must go on
-        return Rejected(
-            Refusal.NOT_JSON, "", f"the call is not to be written as JSON ({type(error).__name__}: {error})"
-        )
+        return Rejected(Refusal.NOT_JSON, "", f"the call cannot be written as JSON: {_words(error)}")
+
+
+def _words(error: Exception) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # it speaks of the app's own objects
+        return type(error).__name__
 
 
 def _fields(call: Any) -> dict[str, Any]:
@@ -157,16 +163,12 @@ class _Sender:
         bool
             Whether it was accepted. Otherwise it is dropped and counted: ``buffer_full``, ``invalid`` or ``closed``.
         """
-        try:
-            made = message(call, time.time_ns() // 1_000_000)
-            if isinstance(made, Rejected):
-                self._outbox.refuse()
-                self._dropped("invalid", made.detail)
-                return False
-            return self._offer(made)
-        except Exception:  # as promised
-            LOG.exception("a call could not be taken")
+        made = message(call, time.time_ns() // 1_000_000)
+        if isinstance(made, Rejected):
+            self._outbox.refuse()
+            self._dropped("invalid", made.detail)
             return False
+        return self._offer(made)
 
     def _offer(self, made: Message) -> bool:
         """Accept a message, or drop and count it."""
@@ -174,7 +176,10 @@ class _Sender:
             said = "the producer is closed" if reason == "closed" else f"{self._outbox.buffered} calls are waiting"
             self._dropped(reason, f"{said}; {self.trouble}" if self.trouble else said)
             return False
-        self._started()
+        try:
+            self._started()
+        except Exception:  # no thread or loop to be had now: the next call tries again
+            LOG.exception("calls are kept, but cannot be sent")
         return True
 
     def _started(self) -> None:
@@ -285,9 +290,7 @@ class Producer(_Sender):
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
-                # poll, unlike epoll, keeps nothing in the kernel that a forked child could disturb
-                selector = getattr(selectors, "PollSelector", selectors.SelectSelector)()
-                self._loop = asyncio.SelectorEventLoop(selector)
+                self._loop = _Loop()
                 thread = threading.Thread(target=self._serve, args=(self._loop,), name="driftline", daemon=True)
                 thread.start()
                 self._thread = thread
@@ -344,6 +347,21 @@ class AsyncProducer(_Sender):
         if self._delivery.asleep:
             self._delivery.asleep = False
             self._delivery.wake()
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """A loop that survives forks and the end of the interpreter."""
+
+    def __init__(self) -> None:
+        # poll, unlike epoll, keeps nothing in the kernel that a forked child could disturb
+        super().__init__(getattr(selectors, "PollSelector", selectors.SelectSelector)())
+
+    async def getaddrinfo(self, host: Any, port: Any, **given: Any) -> Any:
+        """In a thread; at the end of the interpreter, when no thread can be had, in this one."""
+        try:
+            return await super().getaddrinfo(host, port, **given)
+        except RuntimeError:
+            return socket.getaddrinfo(host, port, **given)
 
 
 _producers: weakref.WeakSet[Producer] = weakref.WeakSet()
