@@ -14,8 +14,8 @@ from rich.console import Console
 from drift.errors import BrokenOffError, DriftError, SettingsError
 from streams import sources
 from streams.cli.common import Entry, Reader, Reading, bar, console, reading_options, say, settings_options
-from streams.kafka.lag import positions
-from streams.kafka.lag import until_judged as wait_until_judged
+from streams.kafka.judged import positions
+from streams.kafka.judged import until_judged as wait_until_judged
 from streams.kafka.outbox import Message, Reason
 from streams.kafka.producer import Producer, message
 from streams.settings import Kafka, Settings

@@ -236,7 +236,7 @@ def test_a_producer_that_was_never_used_closes_at_once():
 def test_the_cluster_is_that_of_the_settings(monkeypatch):
     monkeypatch.setenv("DRIFTLINE_KAFKA", "{brokers: 'elsewhere:9092', prefix: mine.}")
     producer = Producer()
-    assert producer._arguments["bootstrap_servers"] == "elsewhere:9092"
+    assert producer._kafka.brokers == "elsewhere:9092"
     assert producer._topic == "mine.calls"
     monkeypatch.setenv("DRIFTLINE_KAFKA", "{broker: x}")
     with pytest.raises(SettingsError, match="kafka is"):

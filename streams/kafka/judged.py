@@ -1,4 +1,4 @@
-"""How far consumer groups are behind the ends of a topic."""
+"""Whether the service has judged what is in the topic of calls: how far its consumer groups are."""
 
 from __future__ import annotations
 
@@ -20,22 +20,6 @@ POLL_S = 0.5
 SETTLE_S = 2.0
 
 
-async def lag(kafka: Kafka, group: str, topic: str) -> dict[int, int]:
-    """Records of each partition that a group has not committed yet.
-
-    Where it has committed nothing at all, these are all that the partition still holds.
-
-    Raises
-    ------
-    SourceError
-        There is no such topic.
-    BrokenOffError
-        The brokers cannot be reached.
-    """
-    async with positions(kafka) as look:
-        return await look.lag(group, topic)
-
-
 @asynccontextmanager
 async def positions(kafka: Kafka) -> AsyncIterator[Positions]:
     """A connection to ask for several positions.
@@ -45,7 +29,7 @@ async def positions(kafka: Kafka) -> AsyncIterator[Positions]:
     BrokenOffError
         The brokers cannot be reached, now or meanwhile.
     """
-    arguments = connection(kafka, "lag")
+    arguments = connection(kafka, "judged")
     consumer = AIOKafkaConsumer(**arguments, enable_auto_commit=False)
     admin = AIOKafkaAdminClient(**arguments)
     try:
@@ -77,7 +61,10 @@ class Positions:
         return {part.partition: end for part, end in (await self._consumer.end_offsets(parts)).items()}
 
     async def lag(self, group: str, topic: str, ends: Mapping[int, int] | None = None) -> dict[int, int]:
-        """Records before these ends, or the present ones, that the group has not committed yet."""
+        """Records of each partition, before these ends or the present ones, that the group has not committed yet.
+
+        Where it has committed nothing at all, these are all that the partition still holds.
+        """
         ends = await self.ends(topic) if ends is None else ends
         done = await self._committed(group, topic)
         if missing := ends.keys() - done.keys():
