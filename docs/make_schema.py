@@ -14,7 +14,7 @@ PAGE = Path(__file__).with_name("call-record.schema.json")
 
 ABOUT = (
     "One call to a model and its answer, as Driftline reads it from a topic or a line of a file. Absent and null are "
-    "the same; fields that are not named here are kept as attributes. OpenTelemetry GenAI names, at top level or inside "
+    "the same; fields that are not named here are kept as attributes. OpenTelemetry GenAI names, at top level or in "
     "attributes, are taken for the fields whose descriptions list them; this schema requires the names of its own. A "
     "record, as JSON in UTF-8, has at most {limit} bytes."
 )

@@ -16,8 +16,9 @@ from streams import sources
 from streams.cli.common import Entry, Reader, Reading, bar, console, reading_options, say, settings_options
 from streams.kafka.judged import positions
 from streams.kafka.judged import until_judged as wait_until_judged
+from streams.kafka.message import message
 from streams.kafka.outbox import Message, Reason
-from streams.kafka.producer import Producer, message
+from streams.kafka.producer import Producer
 from streams.settings import Kafka, Settings
 
 STOP_S = 10.0

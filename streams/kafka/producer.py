@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import dataclasses
 import logging
 import os
 import selectors
 import socket
 import threading
 import time
-import uuid
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Self
 
-import msgspec
-
-from streams.checks import Reason as Refusal
 from streams.kafka.client import connection
 from streams.kafka.delivery import LEAVE_S, Delivery
+from streams.kafka.message import message
 from streams.kafka.outbox import Counts, Message, Outbox, Reason
-from streams.records import Record, Rejected, decode
+from streams.records import Rejected
 from streams.settings import Kafka, load
 
 LOG = logging.getLogger(__name__)
@@ -34,72 +30,6 @@ EXIT_S = 2.0
 """What sending the rest may take when the interpreter ends and nobody has closed the producer."""
 
 OnDrop = Callable[[Reason, str], None]
-
-
-def message(call: Any, now_ms: int) -> Message | Rejected:
-    """The record of a topic for a call, or why it is none.
-
-    Parameters
-    ----------
-    call
-        A mapping, a dataclass or a ``msgspec.Struct`` with the fields of a call record, under any of their names. A
-        missing ``event_time`` is now, a missing ``call_id`` made up. NaN is taken as absent, a ``datetime`` without
-        offset as UTC.
-    now_ms
-        Milliseconds since 1970.
-    """
-    try:
-        fields = _fields(call)
-        if fields.get("event_time") is None:
-            fields["event_time"] = now_ms
-        return _checked(fields, now_ms)
-    except Exception as error:  # whatever an app may hand over, it must go on
-        return Rejected(Refusal.NOT_JSON, "", f"the call cannot be written as JSON: {_words(error)}")
-
-
-def _words(error: Exception) -> str:
-    try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:  # it speaks of the app's own objects
-        return type(error).__name__
-
-
-def _fields(call: Any) -> dict[str, Any]:
-    if isinstance(call, Mapping):
-        return dict(call)
-    if isinstance(call, Record):
-        call = msgspec.structs.asdict(call)
-        del call["content"]
-        return {name: value for name, value in call.items() if value not in (None, "", (), {})}
-    if isinstance(call, msgspec.Struct):
-        return msgspec.structs.asdict(call)
-    if dataclasses.is_dataclass(call):
-        return {field.name: getattr(call, field.name) for field in dataclasses.fields(call)}
-    raise TypeError(f"a {type(call).__name__}; send a dict")
-
-
-def _checked(fields: dict[str, Any], now_ms: int) -> Message | Rejected:
-    """The message, if a reader of the topic would take it."""
-    value = _ENCODER.encode(fields)
-    made = None if fields.get("call_id") else uuid.uuid4().hex
-    found = decode(value, now_ms=now_ms, fallback_id=made)
-    if isinstance(found, Rejected):
-        return found
-    if found.call_id == made:  # no other name held one either
-        return _checked({**fields, "call_id": made}, now_ms)
-    return Message(found.call_id.encode(), value)
-
-
-def _plain(value: Any) -> Any:
-    """What msgspec does not know: NumPy's scalars and arrays, and sequences."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"a {type(value).__name__} among its values")
-
-
-_ENCODER = msgspec.json.Encoder(enc_hook=_plain, decimal_format="number")
 
 
 class _Sender:

@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drift.errors import SettingsError
+from streams.kafka.message import message
 from streams.kafka.outbox import Message
-from streams.kafka.producer import AsyncProducer, Producer, message
+from streams.kafka.producer import AsyncProducer, Producer
 from streams.records import Record, Rejected, decode
 from streams.settings import Kafka
 from tests.streams import traffic
