@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Literal
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -14,7 +15,7 @@ from drift.errors import BrokenOffError, SourceError
 from streams.kafka.client import connection
 from streams.settings import Kafka
 
-STAGES = (("observe", "calls"), ("judge", "panes"))
+STAGES: tuple[tuple[str, Literal["calls", "panes"]], ...] = (("observe", "calls"), ("judge", "panes"))
 """Ends of the names of consumer groups, and the topics they read."""
 POLL_S = 0.5
 SETTLE_S = 2.0

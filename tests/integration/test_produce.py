@@ -26,12 +26,17 @@ pytestmark = pytest.mark.kafka
 LINES = traffic.lines(traffic.calls(0, 300))
 
 
+def named(kafka):
+    """These settings, as a variable holds them."""
+    return f"{{brokers: '{kafka.brokers}', prefix: {kafka.prefix}, group: {kafka.group}}}"
+
+
 @pytest.fixture
 def produce(kafka, monkeypatch, capfdbinary):
     """The command, with the topic of calls in place."""
     make(kafka, "calls")
     monkeypatch.delenv("DRIFTLINE_CONFIG", raising=False)
-    monkeypatch.setenv("DRIFTLINE_KAFKA", msgspec.json.encode(kafka).decode())
+    monkeypatch.setenv("DRIFTLINE_KAFKA", named(kafka))
 
     def produce(*args, stdin=b""):
         return run(monkeypatch, capfdbinary, "produce", *args, stdin=stdin)
@@ -144,7 +149,7 @@ def test_ctrl_c_sends_what_was_read_and_tells_how_many_arrived(kafka, produce, w
 def test_calls_that_the_broker_refuses_end_with_3(kafka, produce, write, monkeypatch):
     narrow = msgspec.structs.replace(kafka, prefix=kafka.prefix + "narrow.")
     make(narrow, "calls", **{"max.message.bytes": "2000"})
-    monkeypatch.setenv("DRIFTLINE_KAFKA", msgspec.json.encode(narrow).decode())
+    monkeypatch.setenv("DRIFTLINE_KAFKA", named(narrow))
     long = traffic.lines(traffic.calls(300, 301, input=os.urandom(3000).hex()))
     ran = produce(write([*long, *LINES[:10]]), "--rate", "20")
     assert ran.status == 3
