@@ -77,6 +77,14 @@ def has_alias(attributes: Mapping[str, object]) -> bool:
     return not _ALIASES.keys().isdisjoint(attributes)
 
 
+def spellings() -> dict[str, list[str]]:
+    """OpenTelemetry names of each field, the preferred first."""
+    found: dict[str, list[str]] = {}
+    for alias, (name, _) in _ALIASES.items():
+        found.setdefault(name or "prompt_hash", []).append(alias)
+    return found
+
+
 def epoch_ms(value: object) -> int | None:
     """Milliseconds since 1970 in UTC, or None where the value is no instant.
 
