@@ -87,7 +87,7 @@ def produce(
     if run.refused:
         raise BrokenOffError(f"the brokers refused {run.counts.reasons['delivery_failed']:,} calls: {run.refused}")
     if until_judged:
-        _wait(settings.kafka, timeout, out)
+        _wait(settings, timeout, out)
 
 
 class _Pace:
@@ -144,14 +144,19 @@ class _Run:
         return text + (f"; {left:,} more were read and may not have arrived" if left else "")
 
     def _send(self, reader: Reader, step: Callable[[str, float], None]) -> None:
-        consumed, shown = [0], 0.0
-        for entry in reader.entries(lambda done: consumed.__setitem__(0, done)):
+        consumed, shown = 0, 0.0
+
+        def read(done: int) -> None:
+            nonlocal consumed
+            consumed = done
+
+        for entry in reader.entries(read):
             self._pace.wait(entry.record.event_time)
             if not self._producer.put(_message(entry, self._mapped), self._timeout_s):
                 raise self._stuck()
             if time.monotonic() - shown > SHOWN_S:
                 shown = time.monotonic()
-                step(self._rate(), consumed[0])
+                step(self._rate(), consumed)
         sent = -1
         while not self._producer.flush(self._timeout_s):
             if sent == (sent := self._producer.counts.sent):
@@ -188,7 +193,7 @@ async def _topic_exists(kafka: Kafka) -> None:
         await look.ends(kafka.topic("calls"))
 
 
-def _wait(kafka: Kafka, timeout_s: float, out: Console) -> None:
+def _wait(settings: Settings, timeout_s: float, out: Console) -> None:
     """Wait until the service has judged all, with a bar for what each of its stages has left."""
     started, most = time.monotonic(), 0
     with bar(out, 1.0) as step:
@@ -198,7 +203,7 @@ def _wait(kafka: Kafka, timeout_s: float, out: Console) -> None:
             most = max(most, left)
             step(f"{what}: {left:,} records left", 1 - left / most)
 
-        asyncio.run(wait_until_judged(kafka, timeout_s, progress))
+        asyncio.run(wait_until_judged(settings.kafka, timeout_s, progress, settle_s=settings.live.idle_s / 2))
     say(out, f"judged, {time.monotonic() - started:,.1f} s later")
 
 

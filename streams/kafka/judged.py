@@ -15,10 +15,12 @@ from drift.errors import BrokenOffError, SourceError
 from streams.kafka.client import connection
 from streams.settings import Kafka
 
-STAGES: tuple[tuple[str, Literal["calls", "panes"]], ...] = (("observe", "calls"), ("judge", "panes"))
-"""Ends of the names of consumer groups, and the topics they read."""
+STAGES: tuple[tuple[Literal["observe", "judge"], Literal["calls", "panes"]], ...] = (
+    ("observe", "calls"),
+    ("judge", "panes"),
+)
+"""Stages, and the topics their consumer groups read."""
 POLL_S = 0.5
-SETTLE_S = 2.0
 
 
 @asynccontextmanager
@@ -91,11 +93,13 @@ class Positions:
         return {part.partition: at.offset for part, at in found.items() if part.topic == topic and at.offset >= 0}
 
 
-async def until_judged(kafka: Kafka, timeout_s: float, progress: Callable[[str, int], None]) -> None:
+async def until_judged(
+    kafka: Kafka, timeout_s: float, progress: Callable[[str, int], None], *, settle_s: float
+) -> None:
     """Wait until the service has judged all calls that are in the topic now.
 
     That is once observers have committed them and the judge has committed the panes that were there then; and once
-    more, a moment later, for markers that close the last ticks may follow the last commit.
+    more, ``settle_s`` later, when each idle partition has said again that it is: that closes the last ticks.
 
     Parameters
     ----------
@@ -114,10 +118,10 @@ async def until_judged(kafka: Kafka, timeout_s: float, progress: Callable[[str, 
     behind = f"Kafka at {kafka.brokers} has not answered"
     try:
         async with asyncio.timeout(timeout_s), positions(kafka) as look:
-            for pause_s in (0.0, SETTLE_S):
+            for pause_s in (0.0, settle_s):
                 await asyncio.sleep(pause_s)
                 for stage, name in STAGES:
-                    group, topic = f"{kafka.group}-{stage}", kafka.topic(name)
+                    group, topic = kafka.consumers(stage), kafka.topic(name)
                     ends = await look.ends(topic)
                     while left := {one: n for one, n in (await look.lag(group, topic, ends)).items() if n}:
                         behind = _behind(group, topic, left)

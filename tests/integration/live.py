@@ -21,6 +21,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from streams import wire
+from streams.kafka import judged
 from streams.kafka.client import connection
 from streams.partition import Committed
 from streams.settings import load
@@ -113,7 +114,7 @@ def _free_port() -> int:
 def configured(folder: Path, kafka: object, *, calls: int = 6, panes: int = 3, **given: object) -> Path:
     """A settings file of a service on this cluster, whose topics are made."""
     cluster = {name: getattr(kafka, name) for name in ("brokers", "prefix", "group", "client_id")}
-    partitions = {"calls": calls, "panes": panes, "state": panes}
+    partitions = {"calls": calls, "panes": panes}
     cluster["topics"] = {name: {"partitions": count} for name, count in partitions.items()}
     values = {"kafka": cluster, "store": str(folder / "store"), **given}
     file = folder / f"{len(list(folder.glob('*.yaml')))}.yaml"
@@ -179,39 +180,21 @@ async def records(kafka: object, topic: str) -> list[object]:
     return sorted(found, key=lambda record: (record.partition, record.offset))
 
 
-async def ends(kafka: object, topic: str) -> dict[int, int]:
-    async with consumer(kafka) as one:
-        tps = await partitions_of(one, kafka.topic(topic))
-        return {tp.partition: end for tp, end in (await one.end_offsets(tps)).items()}
-
-
-async def commits(kafka: object, stage: str, topic: str) -> dict[int, Committed]:
+async def commits(kafka: object) -> dict[int, Committed]:
+    """What the observers have committed, by partition."""
     admin = AIOKafkaAdminClient(**connection(kafka, "test"))
     await admin.start()
     try:
-        found = await admin.list_consumer_group_offsets(f"{kafka.group}-{stage}")
+        found = await admin.list_consumer_group_offsets(kafka.consumers("observe"))
     finally:
         await admin.close()
-    read = Committed.read if stage == "observe" else lambda offset, metadata: Committed(offset)
-    return {tp.partition: read(at.offset, at.metadata) for tp, at in found.items() if tp.topic == kafka.topic(topic)}
+    return {tp.partition: Committed.read(at.offset, at.metadata) for tp, at in found.items()}
 
 
-async def until_judged(config: Path, patience_s: float = PATIENCE_S) -> None:
+async def until_judged(config: Path) -> None:
     """Wait until every call that was sent is in a judged tick."""
     settings = load(str(config), {}, {})
-    kafka, deadline = settings.kafka, time.monotonic() + patience_s
-
-    async def reached(stage: str, topic: str, goal: dict[int, int]) -> None:
-        while True:
-            there = {number: one.offset for number, one in (await commits(kafka, stage, topic)).items()}
-            if all(there.get(number, 0) >= end for number, end in goal.items()):
-                return
-            assert time.monotonic() < deadline, (stage, goal, there)
-            await asyncio.sleep(0.3)
-
-    await reached("observe", "calls", await ends(kafka, "calls"))
-    await asyncio.sleep(settings.live.idle_s)  # every idle partition has said so again
-    await reached("judge", "panes", await ends(kafka, "panes"))
+    await judged.until_judged(settings.kafka, PATIENCE_S, lambda what, left: None, settle_s=settings.live.idle_s)
 
 
 async def panes(kafka: object) -> dict[tuple[str, int, int], bytes]:
@@ -236,7 +219,7 @@ async def alerts(kafka: object) -> dict[str, bytes]:
 async def counts(kafka: object) -> dict[str, int]:
     """What became of all calls, by the observers' commits."""
     total: dict[str, int] = {}
-    for one in (await commits(kafka, "observe", "calls")).values():
+    for one in (await commits(kafka)).values():
         for name, n in one.counts.items():
             total[name] = total.get(name, 0) + n
     return {name: n for name, n in total.items() if n}
