@@ -21,7 +21,6 @@ from drift.state import CLEAR_AFTER, TOLERANCES, Judge, SegmentState, start
 from drift.verdict import Verdict
 from streams.alerts import Alert, alert
 from streams.first import known_facts
-from streams.gate import Gate
 from streams.lint import Requested
 from streams.measure import Meter, parts_of, segment_of
 from streams.observe import EVER, Clock, Observer, Sight
@@ -233,7 +232,6 @@ class Watch:
         self._meter, self._options, self._known = meter, options, dict(known or {})
         self._warn, self._progress = warn, progress
         self._observer = Observer(meter, self._sight, options.clock)
-        self._gate = Gate()
         self._early: list[Placed] = []
         self._shares = Shares(options.budget, options.fleet, self._known, warn)
         self._pools = Pools(options.first, options.clock) if options.pool and options.first is not None else None
@@ -270,7 +268,7 @@ class Watch:
             if segment.judge is None and not segment.refused:
                 self._fill(segment)
                 self._look(segment, self._observer.watermark)
-        alerts += self._judge(self._observer.close(), self._observer.watermark)
+        alerts += self._judge(self._observer.close())
         return alerts, late
 
     def finish(self) -> list[Alert]:
@@ -284,7 +282,7 @@ class Watch:
         for segment in alone:
             self._fill(segment, ended=True)
             self._look(segment, EVER)
-        alerts = self._judge(self._observer.finish(), EVER)
+        alerts = self._judge(self._observer.finish())
         self.counts["duplicates"] += self._observer.duplicates
         return alerts
 
@@ -414,9 +412,9 @@ class Watch:
         for low in range(0, len(rest), 1000):
             self._observer.add(rest[low : low + 1000])
 
-    def _judge(self, panes: Iterable[Pane], watermark: int) -> list[Alert]:
+    def _judge(self, panes: Iterable[Pane]) -> list[Alert]:
         told, self._early = self._early, []
-        for pane in self._gate.add(0, panes, watermark):
+        for pane in panes:
             segment = self.segments[pane.segment]
             if pane.tick >= segment.until:
                 continue

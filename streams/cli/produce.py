@@ -144,9 +144,9 @@ class _Run:
         return text + (f"; {left:,} more were read and may not have arrived" if left else "")
 
     def _send(self, reader: Reader, step: Callable[[str, float], None]) -> None:
-        consumed, shown = 0, 0.0
+        consumed, shown = 0.0, 0.0
 
-        def read(done: int) -> None:
+        def read(done: float) -> None:
             nonlocal consumed
             consumed = done
 

@@ -15,8 +15,7 @@ from drift.budget import parse
 from drift.pane import merge
 from drift.state import Judge, start
 from streams.alerts import alert, encode
-from streams.gate import Gate
-from streams.observe import EVER, Clock, Observer, Sight
+from streams.observe import Clock, Observer, Sight
 from tests.streams import traffic
 
 
@@ -33,6 +32,14 @@ def panes_of(log, **options):
     watching = observer(**options)
     watching.add([one for one, ok in zip(log, watching.admit(log), strict=True) if ok])
     return watching.finish()
+
+
+def whole(parts):
+    """Panes of several partitions to whole ticks, in order of time, then segment."""
+    held = {}
+    for pane in parts:
+        held.setdefault((pane.tick, pane.segment), []).append(pane)
+    return [merge(held[place]) for place in sorted(held)]
 
 
 def test_a_call_is_late_once_its_whole_tick_lies_behind_the_newest_call_less_the_lateness():
@@ -138,7 +145,7 @@ def _shuffled(log, seed):
 
 def _ticks(log, batch, partitions):
     """Whole ticks of a log that was split over partitions, each read in batches by an observer of its own."""
-    gate, closed = Gate(partitions), []
+    closed = []
     for number in range(partitions):
         part = [one for one in log if _partition(one.call_id, partitions) == number]
         watching = observer()
@@ -146,9 +153,9 @@ def _ticks(log, batch, partitions):
             chunk = part[low : low + batch]
             assert all(watching.admit(chunk))
             watching.add(chunk)
-            closed += gate.add(number, watching.close(), watching.watermark)
-        closed += gate.add(number, watching.finish(), EVER)
-    return closed
+            closed += watching.close()
+        closed += watching.finish()
+    return whole(closed)
 
 
 def _alerts(ticks):
@@ -189,9 +196,7 @@ def test_batches_order_and_partitions_change_no_pane_by_a_byte(batch, partitions
 def test_the_gate_waits_for_the_slowest_partition_and_then_merges():
     log = _log()[:40]
     left, right = ([one for one in log if _partition(one.call_id, 2) == number] for number in (0, 1))
-    gate = Gate(2)
-    assert gate.add(0, panes_of(left), EVER) == []
-    merged = gate.add(1, panes_of(right), EVER)
+    merged = whole(panes_of(left) + panes_of(right))
     expected = Counter(Clock().tick(one.event_time) for one in log)
     assert {pane.tick: pane.n for pane in merged} == expected
     assert merge(merged).n == len(log)
