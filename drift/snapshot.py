@@ -26,6 +26,8 @@ _FORMAT = 1
 _LEVEL = 1
 """Of compression: states are written often and read seldom."""
 
+_KNOWN = (str, int, float, np.ndarray)
+
 
 def encode(state: SegmentState) -> bytes:
     """Bytes of a state; equal states give equal bytes."""
@@ -50,6 +52,8 @@ def decode(data: bytes) -> SegmentState:
 
 def _plain(value: Any) -> Any:
     """Lists, arrays and what msgpack knows."""
+    if isinstance(value, _KNOWN):  # most there are, texts above all
+        return value
     if isinstance(value, Pane):
         return panes.encode(value)
     if is_dataclass(value):

@@ -20,6 +20,7 @@ from drift.pane import Pane
 from drift.state import CLEAR_AFTER, TOLERANCES, Judge, SegmentState, start
 from drift.verdict import Verdict
 from streams.alerts import Alert, alert
+from streams.first import known_facts
 from streams.gate import Gate
 from streams.lint import Requested
 from streams.measure import Meter, parts_of, segment_of
@@ -166,15 +167,12 @@ def build_baseline(
         lens = meter.fit_lens(records, progress=lambda done: progress("embedding", done / count))
     declared = Declared(admit(records, slices), names(records, scores))
     panes = measured_panes(meter, lens, records, clock or Clock(), baselines.REFERENCE, declared)
-    known: dict[str, Any] = {"slices": [{"field": one.field, "values": one.values} for one in declared.slices]}
-    known |= {"scores": declared.scores, "texts": "" if meter.texts == "full" else meter.texts}
-    known |= {"largest_session": largest_session(records)}
     tuned: dict[str, Any] = {} if calibrated else {"runs": 0}
     return baselines.build(
         lens,
         panes,
         sizes(panes),
-        facts={**(facts or {}), **{name: told for name, told in known.items() if told}},
+        facts={**(facts or {}), **known_facts(declared, meter.texts, largest_session(records))},
         force=force,
         drift_refuses=drift_refuses,
         kept=kept,

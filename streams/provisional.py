@@ -2,67 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import exp, log
+from math import exp
 
 import msgspec
 import numpy as np
 import xxhash
 
+from drift.pane import Pane
 from drift.panel import KINDS
-from drift.provisional import DELTA, RARE_DELTA, Cut, Window, split
+from drift.provisional import Cut, Window, split
 from streams.alerts import PARTS, Alert
 from streams.evidence import Json, instant, rounded
 from streams.measure import parts_of
 from streams.observe import Clock
+from streams.readings import SERIES, Readings, distinct, of_pane, of_records
 from streams.records import Record
 from streams.wording import FLAG, LOUDER, figure, moment, percent
 
 Placed = tuple[int, str, Alert]
 """An alert with the tick and segment that brought it about: their order is that of all alerts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One number of a call, which detector's question it answers, and how."""
-
-    detector: str
-    measure: str
-    unit: str
-    delta: float
-    read: Callable[[Record], float | None]
-
-
-def _log(value: float | None) -> float | None:
-    return None if value is None else log(max(value, 1.0))
-
-
-def _answered(record: Record) -> bool:
-    return bool(record.output) and not record.output.isspace()
-
-
-SERIES = {
-    "output_tokens": Series(
-        "output_length",
-        "typical output length",
-        "tokens",
-        DELTA,
-        lambda record: _log(record.output_tokens) if _answered(record) else None,
-    ),
-    "output_chars": Series(
-        "output_length",
-        "typical output length",
-        "characters",
-        DELTA,
-        lambda record: _log(len(record.output)) if _answered(record) else None,
-    ),
-    "latency": Series("latency", "typical latency", "ms", DELTA, lambda record: _log(record.latency_ms)),
-    "error": Series(
-        "error", "share of calls: error", "points", RARE_DELTA, lambda record: float(bool(record.error_type))
-    ),
-}
-"""What is watched, call by call; lengths and times in logs, so that one long answer does not count as many."""
 
 
 @dataclass(slots=True)
@@ -73,9 +33,8 @@ class _Track:
     values: list[float] = field(default_factory=list)
     at: list[int] = field(default_factory=list)
 
-    def add(self, series: Series, calls: Iterable[Record]) -> list[tuple[int, int]]:
-        """Stretches of the series that changed inside, with these calls."""
-        pairs = [(value, one.event_time) for one in calls if (value := series.read(one)) is not None]
+    def add(self, pairs: Sequence[tuple[float, int]]) -> list[tuple[int, int]]:
+        """Stretches of the series that changed inside, with these values and their event times."""
         if not pairs:
             return []
         values = [value for value, _ in pairs]
@@ -147,11 +106,17 @@ class Provisional:
         """Alerts of the ticks that ended at or before an event time; changes within the tolerance are none."""
         told: list[Placed] = []
         for tick in sorted(tick for tick in self._open if tick + clock.tick_ms <= bound):
-            self._reached = tick + clock.tick_ms
-            for change in self._look(_distinct(self._open.pop(tick))):
-                if abs(change.difference) >= tolerances[change.detector]:
-                    told += [(tick, segment, one) for one in self._alarm(segment, change, replay)]
+            calls = distinct(self._open.pop(tick))
+            span = tick, tick + clock.tick_ms
+            told += self._told(segment, span, of_records(calls), len(calls), tolerances, replay)
         return told
+
+    def tick(self, segment: str, pane: Pane, tolerances: Mapping[str, float], *, replay: str = "") -> list[Placed]:
+        """Alerts of one closed tick of which there is only a pane: its rows, or a fair sample, in order of event time.
+
+        Ticks come in order of time, their partitions merged with all the rows that there are.
+        """
+        return self._told(segment, (pane.tick, pane.end), of_pane(pane), pane.n, tolerances, replay)
 
     def end(self, segment: str, at: int, clock: Clock, *, refused: bool) -> list[Placed]:
         """Ends of the alarms that stand, once the segment's baseline is frozen or refused; then all is forgotten."""
@@ -189,12 +154,29 @@ class Provisional:
             for _, alarm in self.standing.values()
         ]
 
-    def _look(self, calls: list[Record]) -> list[Change]:
+    def _told(
+        self,
+        segment: str,
+        span: tuple[int, int],
+        found: Readings,
+        calls: int,
+        tolerances: Mapping[str, float],
+        replay: str,
+    ) -> list[Placed]:
+        """Alerts of a tick, from its start to its end; changes within the tolerance are none."""
+        tick, self._reached = span
+        self._calls += calls
+        told: list[Placed] = []
+        for change in self._look(found):
+            if abs(change.difference) >= tolerances[change.detector]:
+                told += [(tick, segment, one) for one in self._alarm(segment, change, replay)]
+        return told
+
+    def _look(self, found: Readings) -> list[Change]:
         """What changed with the calls of a tick."""
-        self._calls += len(calls)
         for name, series in SERIES.items():
             self._tracks.setdefault(name, _Track(Window.start(series.delta)))
-        changed = {name: self._tracks[name].add(series, calls) for name, series in SERIES.items()}
+        changed = {name: self._tracks[name].add(found[name]) for name in SERIES}
         counted = 2 * len(self._tracks["output_tokens"].values) >= len(self._tracks["output_chars"].values)
         unread = "output_chars" if counted else "output_tokens"  # one length, tokens where most answers have them
         return [self._change(name, *part) for name, parts in changed.items() if name != unread for part in parts]
@@ -227,14 +209,6 @@ class Provisional:
             effect=None,
             samples=None,
         )
-
-
-def _distinct(records: Iterable[Record]) -> list[Record]:
-    """Calls by event time and id; of those with one id that of the smallest content hash, as in a pane."""
-    kept: dict[str, Record] = {}
-    for one in sorted(records, key=lambda record: record.content):
-        kept.setdefault(one.call_id, one)
-    return sorted(kept.values(), key=lambda record: (record.event_time, record.call_id))
 
 
 def _name(detector: str) -> str:

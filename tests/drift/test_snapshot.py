@@ -163,6 +163,17 @@ def test_a_judge_that_dies_once_judges_as_if_it_never_had(world, share):
     assert snapshot.encode(state) == snapshot.encode(course[-1][0])
 
 
+def test_bytes_stop_growing():
+    judged, stream = Judge(builders.baseline(), BUDGET), builders.calls(15_000, 21)
+    state, lengths = start(judged), []
+    for tick in builders.ticks(stream):
+        state, _ = judge(judged, state, tick)
+        if state.calls % 500 == 0:
+            lengths.append(len(snapshot.encode(state)))
+    assert lengths[0] < lengths[10] < lengths[20]
+    assert max(lengths[24:]) < 1.01 * max(lengths[20:24])  # the history is full after 1,143 blocks
+
+
 def inside(hint):
     """Dataclasses that a type speaks of, at any depth."""
     for one in get_args(hint):
