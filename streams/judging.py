@@ -14,7 +14,7 @@ import msgspec
 
 from drift import snapshot, verdict
 from drift.alarm import ended
-from drift.baseline import REFERENCE, Baseline
+from drift.baseline import Baseline
 from drift.call import Declared
 from drift.errors import BaselineRefusedError
 from drift.pane import Pane, decode, merge
@@ -51,7 +51,7 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
     sequence
         Of the tag's move that named the baseline, 0 where it is of the segment's own first calls.
     state, first
-        Bytes of what is remembered, or of the calls that are to become a baseline.
+        Bytes of what is remembered, or of the ticks that are to become a baseline.
     refused
         Why no baseline could be made of them.
     """
@@ -61,7 +61,7 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
     origin: str = ""
     sequence: int = 0
     state: bytes = b""
-    first: bytes = b""
+    first: tuple[bytes, ...] = ()
     refused: str = ""
 
 
@@ -176,7 +176,7 @@ class Judging:
             segment.judge = self._judge_of(segment, self._shelf.baseline(kept.baseline))
             segment.state = snapshot.decode(kept.state)
         elif kept.first:
-            segment.first = firsts.decode(kept.first)
+            segment.first = First.of(self._settings.first, kept.first)
         return segment
 
     def _kept(self, segment: Segment, position: int) -> bytes:
@@ -187,7 +187,7 @@ class Judging:
             segment.origin.id if segment.origin else "",
             segment.sequence,
             snapshot.encode(segment.state) if segment.state else b"",
-            firsts.encode(segment.first) if segment.first else b"",
+            segment.first.held if segment.first else (),
             segment.refused,
         )
         return msgspec.msgpack.encode(kept)
@@ -260,7 +260,7 @@ class Judging:
         known, tolerances = segment.first or First(self._settings.first), self._settings.all_tolerances
         if segment.provisional is None:
             segment.provisional = firsts.provisional(known, segment.name, tolerances)
-        tick = merge(panes, size=REFERENCE)
+        tick = firsts.whole(panes)
         segment.first = known.add(tick)
         self.counts["first_calls"] += tick.n
         told = segment.provisional.tick(segment.name, tick, tolerances)
