@@ -1,4 +1,4 @@
-"""Logs of one source partition for tests, and what they say: written anew, call by call, without a batch or a commit."""
+"""Logs of one source partition for tests, and what they say, call by call, without a batch or a commit."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ logs = st.lists(_entries, min_size=1, max_size=30).map(
         for offset, entry in enumerate(entries)
     ]
 )
-"""Logs whose calls come late, out of order, twice, with a wrong clock, of more segments than are measured, or broken."""
+"""Logs of calls that are late, out of order, repeated, of a wrong clock, of too many segments, or broken."""
 
 
 def sight(segment, tick):

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drift.pane import encode
-from streams.partition import Committed, Partition
+from streams.partition import PENDING, Committed, Partition
 from tests.streams import traffic
-from tests.streams.logs import CLOCK, END, SEGMENTS, START, logs, panes_of, said, sight
+from tests.streams.logs import CLOCK, END, SEGMENTS, START, logs, panes_of, record, said, sight
 
 
 class World:
@@ -113,3 +113,27 @@ def test_with_idle_cuts_they_are_those_of_the_log_and_the_committed_cuts(log, st
     world = World(log)
     _play(world, steps)
     world.finish()
+
+
+def test_a_partition_that_is_never_without_an_open_tick_is_cut_for_ever():
+    """One call in two is of a tick ahead, which is still open when the other one's is cut."""
+    ats = [at for i in range(2 * PENDING) for at in (100 + 10 * i, 50 + 10 * i)]
+    world = World([record(offset, at, f"c{offset}") for offset, at in enumerate(ats)])
+    for i in range(2 * PENDING):
+        world.take(2)
+        world.cut(START + 60 + 10 * i + CLOCK.lateness_ms)
+    assert len(world.cuts) == 2 * PENDING
+    world.finish()
+
+
+def test_cuts_that_wait_behind_one_open_tick_fit_into_a_commit_and_are_refused_beyond():
+    ats = [9_000, *(10 * i for i in range(2 * PENDING))]
+    world = World([record(offset, at, f"c{offset}") for offset, at in enumerate(ats)])
+    world.take(1)
+    for i in range(2 * PENDING):
+        world.take(1)
+        world.cut(START + 10 + 10 * i + CLOCK.lateness_ms)
+    assert len(world.cuts) == PENDING
+    world.crash()
+    world.take(len(world.log))
+    world.save()
