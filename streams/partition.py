@@ -166,15 +166,8 @@ class Partition:
     @property
     def committed(self) -> Committed:
         """What is to be committed once all panes and letters that were given out are safe."""
-        place = min((place for place, _ in self._open.values()), key=lambda one: one.offset, default=None)
-        if place is None:
-            place = Committed(self.position, self._reached.newest, self._reached.last, self._floor_at(self.position))
         return msgspec.structs.replace(
-            place,
-            cuts=tuple(cut for cut in self._cuts if cut.watermark > place.floor),
-            published=self._published,
-            done=self._done,
-            counts=dict(self.counts),
+            self._place(), cuts=self._cuts, published=self._published, done=self._done, counts=dict(self.counts)
         )
 
     def take(self, batch: Sequence[Incoming]) -> Taken:
@@ -222,10 +215,14 @@ class Partition:
         self._published = max(self._published, self.clock.tick(bound))
         self.counts["duplicates"] += self._observer.duplicates - self._duplicates
         self._duplicates = self._observer.duplicates
-        if not self._open:
-            self._floor = self._floor_at(self.position)
-            self._cuts = tuple(cut for cut in self._cuts if cut.offset > self.position)
+        self._floor = self._place().floor
+        self._cuts = tuple(cut for cut in self._cuts if cut.watermark > self._floor)
         return panes
+
+    def _place(self) -> Committed:
+        """The place of the first call that is open, or the position."""
+        here = Committed(self.position, self._reached.newest, self._reached.last, self._floor_at(self.position))
+        return min((place for place, _ in self._open.values()), key=lambda place: place.offset, default=here)
 
     def _read(self, one: Incoming, taken: Taken) -> Record | None:
         found = decode(one.value, now_ms=one.timestamp)
