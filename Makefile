@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test test-embedders check bench bench-kinds bench-quality bench-cost clean
+.PHONY: help install demo demo-kafka chaos test test-embedders check bench bench-kinds bench-quality bench-cost clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,12 @@ install: $(VENV)/installed ## a virtual environment in .venv with pinned version
 
 demo: install ## the main job on simulated traffic
 	$(BIN)/driftline demo
+
+demo-kafka: $(VENV)/developing ## the demo through the live service, on a real broker: DRIFTLINE_TEST_KAFKA or KAFKA_HOME name it
+	$(BIN)/python -m tests.integration.demo
+
+chaos: $(VENV)/developing ## forty random events while 60,000 calls flow: the verdicts of an undisturbed run (15 minutes)
+	$(BIN)/python -m tests.integration.chaos
 
 test: $(VENV)/developing ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile

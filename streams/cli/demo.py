@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import sys
 import time
@@ -13,11 +14,14 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from drift.errors import StoppedError
 from streams.alerts import Alert
-from streams.cli.common import bar, console, emit, open_meter, settings_options
+from streams.alerts import encode as encoded
+from streams.cli.common import bar, console, emit, open_meter, quiet, settings_options
 from streams.cli.screen import verdict_table
 from streams.cli.stored import save
 from streams.embedded import Options, Watch
+from streams.measure import Meter
 from streams.records import Record, decode
 from streams.settings import Settings
 from streams.simulate import Injected, injected, simulate
@@ -30,8 +34,9 @@ AFTERMATH = timedelta(days=1.5)
 @click.option("--seed", default=0, show_default=True, help="Another seed, another three weeks.")
 @click.option("--json", "as_json", is_flag=True, help="Alert records as JSON lines on standard output.")
 @click.option("--traffic", metavar="FILE", help="Judge nothing: write the calls here as JSON lines, - for a pipe.")
-@settings_options("embedder", "one_false_alarm_every")
-def demo(seed: int, as_json: bool, traffic: str | None, settings: Settings) -> None:
+@click.option("--live", "through_kafka", is_flag=True, help="Through a Kafka cluster too, in topics of its own.")
+@settings_options("embedder", "one_false_alarm_every", "kafka_brokers")
+def demo(seed: int, as_json: bool, traffic: str | None, through_kafka: bool, settings: Settings) -> None:
     """Three weeks of a simulated support assistant, judged for real.
 
     The traffic is made up by Driftline itself and its changes are known; embedding, panes, detectors, calibration and
@@ -41,19 +46,26 @@ def demo(seed: int, as_json: bool, traffic: str | None, settings: Settings) -> N
     The same calls for the commands that read a file, with the same verdicts:
       driftline demo --traffic calls.jsonl
       driftline watch calls.jsonl
+
+    
+    The same calls through the live service, whose verdicts are compared with those above, byte for byte:
+      driftline demo --live --brokers localhost:9092
     """
     if traffic:
         if as_json:
             raise click.UsageError("--traffic judges nothing, so there are no alerts for --json: leave one of them out")
         _write(traffic, seed)
         return
+    if through_kafka:
+        settings.kafka.addresses()  # to say at once that none is named
     out, started = console(), time.monotonic()
     out.print("[bold]Driftline demo[/]: three weeks of a simulated support assistant, judged by the real detectors\n")
     records = _records(seed)
     options = Options(
         settings.budget, settings.clock, tolerances=settings.all_tolerances, clear_after=settings.clear_after
     )
-    watched = Watch(open_meter(settings), options, warn=lambda text: out.print(text, style="dim", markup=False))
+    meter = open_meter(settings)
+    watched = Watch(meter, options, warn=lambda text: out.print(text, style="dim", markup=False))
     alerts: list[Alert] = []
     with bar(out, len(records)) as step:
         for batch in _batches(records):
@@ -65,8 +77,24 @@ def demo(seed: int, as_json: bool, traffic: str | None, settings: Settings) -> N
             emit(one)
     _tell(out, alerts, records)
     out.print(verdict_table(list(watched.segments.values())))
+    if through_kafka:
+        _tell_live(out, settings, meter, seed, alerts)
     took = time.monotonic() - started
     out.print(f"\n{len(records):,} simulated calls in {took:.0f} s. Your own: driftline watch calls.jsonl")
+
+
+def _tell_live(out: Console, settings: Settings, meter: Meter, seed: int, alerts: Sequence[Alert]) -> None:
+    """Send the calls through the live service, and compare what it says with what was said of them above."""
+    from streams.kafka.demo import live  # slow: it brings Faust
+
+    quiet()
+    lines = [msgspec.json.encode(call) for call in simulate(seed)]
+    with bar(out, 1.0, "live: ") as step:
+        found = asyncio.run(live(settings, meter, _records(seed), lines, step))
+    wanted = {encoded(one) for one in alerts if not one.provisional}
+    if wanted != set(map(encoded, found)):
+        raise StoppedError(f"the live service said otherwise: {len(found)} alert records, above are {len(wanted)}")
+    out.print(f"\nthe live service on Kafka says the same, byte for byte: {len(found)} alert records", style="green")
 
 
 def _write(path: str, seed: int) -> None:

@@ -8,10 +8,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -257,3 +259,18 @@ async def _served(client: Mapping[str, Any]) -> bool:
         return bool((await admin.describe_cluster())["brokers"])
     finally:
         await admin.close()
+
+
+@contextmanager
+def at_hand(folder: Path) -> Iterator[str]:
+    """Address of the broker that this machine has: one that is named, or one that is started meanwhile."""
+    if address := os.environ.get(VARIABLE):
+        yield address
+    elif found := home():
+        with Broker(found, folder / "kafka") as broker:
+            yield broker.address
+    elif has_docker():
+        with DockerBroker() as container:
+            yield container.address
+    else:
+        sys.exit(NO_BROKER)
