@@ -119,6 +119,8 @@ class Judging:
         self._dirty: set[str] = set()
         self._cap = max(settings.segments // among, 1)
         self._shares = Shares(settings.budget, settings.shared, timetable.segments, among=among, warn=warn)
+        for name in sorted(self._saved.keys() - timetable.segments):  # they were admitted by who was here before
+            self._shares.admits(name)
 
     @property
     def segments(self) -> int:
