@@ -18,6 +18,7 @@ from typing import Any
 import faust
 import msgspec
 from aiokafka.errors import KafkaError
+from faust.assignor.partition_assignor import PartitionAssignor
 from faust.types import TP
 
 from drift.errors import CorruptError, StoppedError
@@ -49,6 +50,21 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
     place: Place
     counts: dict[str, int]
+
+
+class Assignor(PartitionAssignor):
+    """Shares partitions out as Faust does, and notes where it could not: just after a start a broker may know no topic.
+
+    Faust passes such topics over, and would leave their partitions to nobody until the group's next change.
+    """
+
+    lacking = False
+
+    def assign(self, cluster: Any, member_metadata: Any) -> Any:
+        """Shares of all members of the group, of which this one is the leader."""
+        topics = {topic for one in member_metadata.values() for topic in one.subscription}
+        self.lacking = any(not cluster.partitions_for_topic(topic) for topic in topics)
+        return super().assign(cluster, member_metadata)
 
 
 class Desk:
@@ -107,6 +123,7 @@ class Judge:
             kafka.consumers("judge"),
             **faust_broker(kafka),
             store="memory://",
+            PartitionAssignor=Assignor,
             topic_disable_leader=True,
             topic_allow_declare=False,
             topic_partitions=partitions,
@@ -157,6 +174,8 @@ class Judge:
             raise self._failed
         if self.app.crashed or self.app.should_stop:
             raise StoppedError(f"judge: the Faust app has stopped: {self.app.crash_reason!r}")
+        if isinstance(assignor := self.app.assignor, Assignor) and assignor.lacking:
+            raise KafkaError("the brokers did not know all topics when partitions were shared out")
         now = time.monotonic()
         quiet = now - self._closed_at > QUIET_S and now - self._saved_at > QUIET_S and self._unsaved
         if quiet or now - self._saved_at > self._settings.live.save_s:

@@ -62,6 +62,7 @@ class Owned:
         self.marked_at = 0.0
         self.idle = False
         self.told_idle = False
+        self.gap = -1  # offset before which the log was found to have no records
         self.committed: tuple[int, str] | None = None
 
 
@@ -177,8 +178,8 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
     async def _read(self, stopping: asyncio.Event) -> None:
         """Read ahead as far as there is room to wait; heartbeats go on meanwhile."""
         while not stopping.is_set():
-            assignment = self._assignment
             records = await self._consumer.getmany(timeout_ms=200, max_records=self._settings.live.batch)
+            assignment = self._assignment
             if not records:
                 continue
             while not stopping.is_set() and assignment == self._assignment:
@@ -221,7 +222,7 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
         loop, sent = asyncio.get_running_loop(), []
         for tp, found in records.items():
             owned = self._owned.get(tp.partition)
-            if owned is None:
+            if owned is None or self._missing(tp, owned, found[0].offset):
                 continue
             owned.heard, owned.idle = time.monotonic(), False
             begun = time.perf_counter()
@@ -230,6 +231,15 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
             sent += [await self._send(tp.partition, one, data) for one, data in encoded]
             sent += [await self._bury(tp.partition, one) for one in taken.letters]
         await asyncio.gather(*sent)
+
+    def _missing(self, tp: TopicPartition, owned: Owned, first: int) -> bool:
+        """Whether records before this one were never seen: then they are read again, unless the log has none there."""
+        if first <= owned.partition.position or owned.gap == first:
+            return False
+        log.warning("%s: reading again from %d instead of %d", tp, owned.partition.position, first)
+        owned.gap = first
+        self._consumer.seek(tp, owned.partition.position)
+        return True
 
     async def _send(self, source: int, pane: Pane, data: bytes) -> Awaitable[Any]:
         message = Sent(source, pane.segment, pane.tick, pane.end, pane.n, pane.lens, data)
