@@ -25,7 +25,7 @@ from streams.lint import Requested
 from streams.measure import Meter, parts_of, segment_of
 from streams.observe import EVER, Clock, Observer, Sight
 from streams.pool import SILENT, Pool, Pools, pooled
-from streams.provisional import Placed, Provisional
+from streams.provisional import FROZEN, REFUSED, Placed, Provisional
 from streams.records import Record
 from streams.scores import names
 from streams.shares import Shares
@@ -343,7 +343,8 @@ class Watch:
         self._freeze(segment, first, [record for record in segment.waiting if record.event_time >= end])
         for warning in segment.provisional.warnings(segment.name, end) if segment.judge else ():
             self._warn(warning)
-        self._early += segment.provisional.end(segment.name, end, self._options.clock, refused=segment.judge is None)
+        why = FROZEN if segment.judge else REFUSED
+        self._early += segment.provisional.end(segment.name, end, self._options.clock, why)
         if not ended:
             self._retire(segment.pool)
 

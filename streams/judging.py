@@ -25,7 +25,7 @@ from streams.embedded import allowed_versions
 from streams.first import First
 from streams.ledger import Closed
 from streams.moves import Announced, Timetable
-from streams.provisional import Provisional
+from streams.provisional import FROZEN, REFUSED, Provisional
 from streams.settings import Settings
 from streams.shares import Shares
 from streams.shelf import Shelf
@@ -34,7 +34,7 @@ from streams.wording import moment
 
 UNKNOWN_LENS = "unknown_lens_calls"
 BEYOND = "beyond_segments_calls"
-REFUSED = "without_baseline_calls"
+WITHOUT = "without_baseline_calls"
 
 Warn = Callable[[str], None]
 
@@ -95,6 +95,8 @@ class Judging:
         Bytes of each segment, as ``kept`` gave them.
     among
         Partitions that share the cap on segments and a fleet's budget.
+    counts, counted
+        What had been counted, up to the message at this offset.
 
     Attributes
     ----------
@@ -110,9 +112,12 @@ class Judging:
         saved: Mapping[str, bytes],
         *,
         among: int = 1,
+        counts: Mapping[str, int] | None = None,
+        counted: int = -1,
         warn: Warn = lambda text: None,
     ) -> None:
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter(counts or {})
+        self._counted = counted
         self._settings, self._shelf, self._timetable, self._warn = settings, shelf, timetable, warn
         self._saved = dict(saved)
         self._segments: dict[str, Segment] = {}
@@ -136,7 +141,8 @@ class Judging:
         """Alerts of a closed tick of a segment; none where the segment's state reflects it already."""
         segment = self._segment(closed.segment)
         if segment is None:
-            self.counts[BEYOND] += sum(pane.calls for pane in closed.panes)
+            if closed.offset > self._counted:
+                self.counts[BEYOND] += sum(pane.calls for pane in closed.panes)
             return []
         if closed.offset <= segment.position:
             return []
@@ -218,6 +224,8 @@ class Judging:
         return told
 
     def _end_alarms(self, segment: Segment, move: Announced, closed: Closed) -> list[Alert]:
+        if segment.first is not None:
+            return self._end_provisional(segment, segment.first, move, closed)
         if segment.judge is None or segment.state is None or segment.judge.baseline.id == move.baseline:
             return []
         told, pane = [], decode(closed.panes[0].pane)
@@ -233,6 +241,13 @@ class Judging:
                 )
                 told.append(msgspec.structs.replace(record, sentence=sentence))
         return told
+
+    def _end_provisional(self, segment: Segment, first: First, move: Announced, closed: Closed) -> list[Alert]:
+        tolerances = self._settings.all_tolerances
+        watching = segment.provisional or firsts.provisional(first, segment.name, tolerances)
+        why = f"{move.segment}@{move.tag} names baseline {move.baseline} from here on"
+        segment.provisional = None
+        return [one for *_, one in watching.end(segment.name, closed.tick, self._settings.clock, why)]
 
     def _seen(self, segment: Segment, panes: Sequence[Sent]) -> list[Pane]:
         """The panes that were seen through the segment's lens; calls seen otherwise are counted."""
@@ -257,7 +272,7 @@ class Judging:
     def _fill(self, segment: Segment, panes: Sequence[Pane]) -> list[Alert]:
         """Let the first calls become the baseline; until then the segment is watched against itself."""
         if segment.refused:
-            self.counts[REFUSED] += sum(pane.n for pane in panes)
+            self.counts[WITHOUT] += sum(pane.n for pane in panes)
             return []
         known, tolerances = segment.first or First(self._settings.first), self._settings.all_tolerances
         if segment.provisional is None:
@@ -268,7 +283,8 @@ class Judging:
         told = segment.provisional.tick(segment.name, tick, tolerances)
         if segment.first.full:
             self._freeze(segment, segment.first)
-            told += segment.provisional.end(segment.name, tick.end, self._settings.clock, refused=segment.judge is None)
+            why = FROZEN if segment.judge else REFUSED
+            told += segment.provisional.end(segment.name, tick.end, self._settings.clock, why)
             segment.provisional = None
         return [one for *_, one in told]
 

@@ -69,6 +69,7 @@ class Ledger:
         self._sources, self._closed = place.sources, place.closed
         self._held: dict[tuple[int, str], dict[int, Sent]] = {}
         self._places: dict[int, Place] = {}  # by tick: the place of its first pane
+        self._seen: dict[int, set[tuple[int, int, str]]] = {}  # by source: names of panes since its watermark
 
     @property
     def place(self) -> Place:
@@ -102,10 +103,12 @@ class Ledger:
         return self._close(offset, message) if isinstance(message, Mark) else []
 
     def _hold(self, offset: int, pane: Sent) -> None:
-        held = self._held.get((pane.tick, pane.segment), {})
-        if pane.source in held or pane.end <= self._watermarks.get(pane.source, 0):
+        seen, name = self._seen.setdefault(pane.source, set()), (pane.end, pane.tick, pane.segment)
+        if name in seen or pane.end <= self._watermarks.get(pane.source, 0):
             self.counts[REPUBLISHED] += 1
-        elif pane.end <= self._closed:
+            return
+        seen.add(name)
+        if pane.end <= self._closed:
             self.counts[OVERTAKEN] += pane.calls
         else:
             if pane.tick not in self._places:
@@ -114,7 +117,8 @@ class Ledger:
 
     def _close(self, offset: int, mark: Mark) -> list[Closed]:
         self._sources = max(self._sources, mark.sources)
-        self._watermarks[mark.source] = max(self._watermarks.get(mark.source, 0), mark.watermark)
+        watermark = self._watermarks[mark.source] = max(self._watermarks.get(mark.source, 0), mark.watermark)
+        self._seen[mark.source] = {name for name in self._seen.get(mark.source, ()) if name[0] > watermark}
         others = min(mark.idle, max(self._watermarks.values()))
         self._reach[mark.source] = max(self._watermarks[mark.source], others)
         if len(self._reach) < self._sources:

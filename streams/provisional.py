@@ -44,6 +44,11 @@ class _Track:
         return changed
 
 
+FROZEN = "the first calls are frozen as the baseline, which later ones are judged by"
+REFUSED = "no baseline could be made of these calls, and those that follow are not watched"
+"""Why provisional alarms end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One change inside the calls that fill a baseline."""
@@ -118,14 +123,9 @@ class Provisional:
         """
         return self._told(segment, (pane.tick, pane.end), of_pane(pane), pane.n, tolerances, replay)
 
-    def end(self, segment: str, at: int, clock: Clock, *, refused: bool) -> list[Placed]:
-        """Ends of the alarms that stand, once the segment's baseline is frozen or refused; then all is forgotten."""
+    def end(self, segment: str, at: int, clock: Clock, why: str) -> list[Placed]:
+        """Ends of the alarms that stand, once the segment has a baseline or can have none; then all is forgotten."""
         reached = max(at, self._reached)
-        why = (
-            "no baseline could be made of these calls, and those that follow are not watched"
-            if refused
-            else "the first calls are frozen as the baseline, which later ones are judged by"
-        )
         told = [
             (reached - clock.tick_ms, segment, self._ended(segment, change, alarm, reached, why))
             for change, alarm in self.standing.values()

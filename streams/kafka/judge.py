@@ -50,6 +50,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
     place: Place
     counts: dict[str, int]
+    counted: int  # offset of the last message that the counts reflect
 
 
 class Assignor(PartitionAssignor):
@@ -274,7 +275,7 @@ class Judge:
             if at == partition and value and epoch >= latest.get(segment, (-1, b""))[0]:
                 latest[segment] = epoch, value
         epoch, saved = latest.pop("", (0, b""))
-        checkpoint = msgspec.msgpack.decode(saved, type=Checkpoint) if saved else Checkpoint(Place(), {})
+        checkpoint = msgspec.msgpack.decode(saved, type=Checkpoint) if saved else Checkpoint(Place(), {}, -1)
         if not saved:
             latest = {}
         judging = Judging(
@@ -283,9 +284,10 @@ class Judge:
             self._timetable,
             {name: value for name, (_, value) in latest.items()},
             among=self._partitions,
+            counts=checkpoint.counts,
+            counted=checkpoint.counted,
             warn=log.warning,
         )
-        judging.counts.update(checkpoint.counts)
         epochs = {name: at for name, (at, _) in latest.items()}
         mine = max(
             epoch + 1, *(one + 1 for one in epochs.values()), int(time.time())
@@ -306,7 +308,8 @@ class Judge:
             for low in range(0, len(names), AT_ONCE):
                 await self._write(desk, {name: kept[name] for name in names[low : low + AT_ONCE]})
             place = desk.ledger.place
-            await self._write(desk, {"": msgspec.msgpack.encode(Checkpoint(place, dict(desk.judging.counts)))})
+            known = Checkpoint(place, dict(desk.judging.counts), desk.ledger.position - 1)
+            await self._write(desk, {"": msgspec.msgpack.encode(known)})
             for event in desk.unacknowledged:
                 if event.message.offset < place.offset:
                     event.ack()
