@@ -17,7 +17,7 @@ from streams import first as firsts
 from streams.alerts import encode as alert_bytes
 from streams.embedded import build_baseline, first_ticks
 from streams.first import PATIENCE, First, build, provisional, whole
-from streams.observe import Clock, Observer
+from streams.observe import Clock, Observer, Sight
 from streams.provisional import Provisional
 from streams.slices import admit
 from tests.streams import traffic
@@ -48,9 +48,7 @@ def ticks(records, partitions=1, sample=64, declared=NOTHING):
     """Whole ticks of calls that came through so many partitions."""
     found = {}
     for one in range(partitions):
-        observer = Observer(
-            traffic.meter(), lambda segment: lens(), sample=sample, declared_of=lambda segment: declared
-        )
+        observer = Observer(traffic.meter(), lambda segment, tick: Sight(lens(), declared), sample=sample)
         observer.add(records[one::partitions])
         for pane in observer.finish():
             found.setdefault(pane.tick, []).append(pane)
