@@ -133,6 +133,11 @@ class Judging:
         return len(self._saved.keys() | self._segments.keys())
 
     @property
+    def names(self) -> list[str]:
+        """Segments of which anything is saved."""
+        return sorted(self._saved)
+
+    @property
     def dirty(self) -> int:
         """Segments that have changed since ``kept``."""
         return len(self._dirty)

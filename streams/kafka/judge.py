@@ -51,6 +51,10 @@ class Checkpoint(msgspec.Struct, frozen=True):
     place: Place
     counts: dict[str, int]
     counted: int  # offset of the last message that the counts reflect
+    segments: list[str]  # all that were saved by then: if one is not found, the changelog was trimmed
+
+
+NOTHING = Checkpoint(Place(), {}, -1, [])
 
 
 class Assignor(PartitionAssignor):
@@ -75,8 +79,6 @@ class Desk:
     ----------
     unacknowledged
         Messages whose offsets may not be committed yet.
-    seeking
-        Whether messages are awaited again from further back.
     """
 
     def __init__(self, partition: int, epoch: int, ledger: Ledger, judging: Judging, saved: dict[str, int]) -> None:
@@ -84,7 +86,6 @@ class Desk:
         self.partition, self.epoch, self.ledger, self.judging = partition, epoch, ledger, judging
         self.saved = saved  # epoch under which each segment was last saved
         self.unacknowledged: list[Any] = []
-        self.seeking = False
 
 
 def key(partition: int, epoch: int, segment: str) -> bytes:
@@ -156,6 +157,7 @@ class Judge:
         StoppedError
             Faust, or the agent, has stopped.
         """
+        self._seek_by_state()
         await self.app.start()
         try:
             while not stopping.is_set():
@@ -168,6 +170,16 @@ class Judge:
         finally:
             self._stage.ready = False
             await self.app.stop()
+
+    def _seek_by_state(self) -> None:
+        seek_to_committed = self.app.consumer.perform_seek
+
+        async def perform_seek() -> None:
+            await seek_to_committed()
+            if not self.app.in_recovery:
+                await self._go_back()
+
+        self.app.consumer.perform_seek = perform_seek  # type: ignore[method-assign]
 
     async def _look_after(self) -> None:
         """See that the app is alive, save when it is time, tell how things are."""
@@ -218,10 +230,7 @@ class Judge:
             event.ack()
             return
         if offset > desk.ledger.position:
-            await self._go_back(desk, offset)
-            if offset > desk.ledger.position:
-                return
-        desk.seeking = False
+            await self._pass_over(desk, offset)
         desk.unacknowledged.append(event)
         try:
             message = wire.decode(event.value)
@@ -246,38 +255,55 @@ class Judge:
             await one
         self._alerts_sent += len(sent)
 
-    async def _go_back(self, desk: Desk, offset: int) -> None:
-        """Have messages again that lie between what is saved and where the group had committed."""
+    async def _pass_over(self, desk: Desk, offset: int) -> None:
+        """Go on behind messages that are gone.
+
+        Raises
+        ------
+        KafkaError
+            They are there, and were not read.
+        """
         tp = TP(self._panes.get_topic_name(), desk.partition)
-        if desk.seeking:
-            return
         earliest = (await self.app.consumer.earliest_offsets(tp))[tp]
-        if earliest > desk.ledger.position:
-            lost = earliest - desk.ledger.position
-            log.warning(
-                "%s: %d messages before %d are gone unread: retention, or a topic made anew", tp, lost, earliest
-            )
-            desk.ledger.counts["lost_messages"] += lost
-            desk.ledger.position = earliest
-        if offset > desk.ledger.position:
-            desk.seeking = True
-            log.info("%s: reading again from %d", tp, desk.ledger.position)
-            await self.app.consumer.seek(tp, desk.ledger.position)
+        if earliest < offset:
+            raise KafkaError(f"{tp}: messages from {desk.ledger.position} were wanted, the first to come was {offset}")
+        lost = offset - desk.ledger.position
+        log.warning("%s: %d messages before %d are gone unread: retention, or a topic made anew", tp, lost, offset)
+        desk.ledger.counts["lost_messages"] += lost
+        desk.ledger.position = offset
+
+    def _found(self, partition: int) -> tuple[Checkpoint, dict[str, tuple[int, bytes]], int]:
+        """What is saved of a partition: its checkpoint, each segment's epoch and bytes, the latest epoch."""
+        latest: dict[str, tuple[int, bytes]] = {}
+        for name, value in list(self._table.data.items()):
+            at, epoch, segment = read_key(name)
+            if at == partition and value and epoch >= latest.get(segment, (-1, b""))[0]:
+                latest[segment] = epoch, value
+        epoch = max((one for one, _ in latest.values()), default=0)
+        _, saved = latest.pop("", (0, b""))
+        checkpoint = msgspec.msgpack.decode(saved, type=Checkpoint) if saved else NOTHING
+        if missing := len(set(checkpoint.segments) - latest.keys()):
+            log.warning("partition %d: %d saved segments are gone: all panes are read again", partition, missing)
+            checkpoint = NOTHING
+        return checkpoint, latest if checkpoint is not NOTHING else {}, epoch
+
+    async def _go_back(self) -> None:
+        """Read from where what is saved belongs to, should the group have committed more than that.
+
+        Faust would read on from the commit. It asks for its places while it reads nothing, once tables are restored: a
+        seek at any other time meets messages that are on their way.
+        """
+        for partition in sorted(self._assigned):
+            tp, place = TP(self._panes.get_topic_name(), partition), self._found(partition)[0].place
+            earliest = (await self.app.consumer.earliest_offsets(tp))[tp]
+            await self.app.consumer.seek(tp, max(place.offset, earliest))
 
     async def _restored(self, partition: int) -> Desk:
         """What the table knows of a partition, under a new epoch."""
         changelog = TP(self._settings.kafka.topic("state"), partition)
         if changelog not in self.app.consumer.assignment():
             raise KafkaError(f"{changelog} was not there when the group was made, so that nothing of it was read")
-        latest: dict[str, tuple[int, bytes]] = {}
-        for name, value in list(self._table.data.items()):
-            at, epoch, segment = read_key(name)
-            if at == partition and value and epoch >= latest.get(segment, (-1, b""))[0]:
-                latest[segment] = epoch, value
-        epoch, saved = latest.pop("", (0, b""))
-        checkpoint = msgspec.msgpack.decode(saved, type=Checkpoint) if saved else Checkpoint(Place(), {}, -1)
-        if not saved:
-            latest = {}
+        checkpoint, latest, epoch = self._found(partition)
         judging = Judging(
             self._settings,
             self._shelf,
@@ -289,9 +315,7 @@ class Judge:
             warn=log.warning,
         )
         epochs = {name: at for name, (at, _) in latest.items()}
-        mine = max(
-            epoch + 1, *(one + 1 for one in epochs.values()), int(time.time())
-        )  # above those of a lost table too
+        mine = max(epoch + 1, int(time.time()))  # above those of a table that was lost, too
         desk = Desk(partition, mine, Ledger(checkpoint.place), judging, epochs)
         log.info("partition %d: %d segments known, reading from %d", partition, len(latest), checkpoint.place.offset)
         await self._write(desk, {"": msgspec.msgpack.encode(checkpoint)})
@@ -308,7 +332,7 @@ class Judge:
             for low in range(0, len(names), AT_ONCE):
                 await self._write(desk, {name: kept[name] for name in names[low : low + AT_ONCE]})
             place = desk.ledger.place
-            known = Checkpoint(place, dict(desk.judging.counts), desk.ledger.position - 1)
+            known = Checkpoint(place, dict(desk.judging.counts), desk.ledger.position - 1, desk.judging.names)
             await self._write(desk, {"": msgspec.msgpack.encode(known)})
             for event in desk.unacknowledged:
                 if event.message.offset < place.offset:
