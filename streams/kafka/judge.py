@@ -293,10 +293,11 @@ class Judge:
         Faust would read on from the commit. It asks for its places while it reads nothing, once tables are restored: a
         seek at any other time meets messages that are on their way.
         """
-        for partition in sorted(self._assigned):
-            tp, place = TP(self._panes.get_topic_name(), partition), self._found(partition)[0].place
-            earliest = (await self.app.consumer.earliest_offsets(tp))[tp]
-            await self.app.consumer.seek(tp, max(place.offset, earliest))
+        tps = [TP(self._panes.get_topic_name(), partition) for partition in sorted(self._assigned)]
+        if tps:
+            earliest = await self.app.consumer.earliest_offsets(*tps)
+            places = {tp: self._found(tp.partition)[0].place.offset for tp in tps}
+            await self.app.consumer.seek_wait({tp: max(places[tp], earliest[tp]) for tp in tps})
 
     async def _restored(self, partition: int) -> Desk:
         """What the table knows of a partition, under a new epoch."""
