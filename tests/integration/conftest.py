@@ -8,6 +8,7 @@ test names its topics and groups by a ``prefix`` of its own; what has to be kill
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from streams.settings import Kafka
+from tests.integration import live, traffic
 from tests.integration.brokers import NO_BROKER, PATIENCE_S, ROOT, VARIABLE, Broker, DockerBroker, has_docker, home
 
 
@@ -97,3 +99,26 @@ def prefix() -> str:
 def kafka(broker: str, prefix: str) -> Kafka:
     """Settings of the shared broker, with topics and groups of the test's own."""
     return Kafka(brokers=broker, prefix=prefix, group=prefix + "group", client_id="test")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("service")
+    return folder / "store", traffic.baselines(folder / "store")
+
+
+@pytest.fixture
+def config(tmp_path, kafka, store):
+    return live.configured(tmp_path, kafka, live=live.QUICK, store=str(store[0]))
+
+
+@pytest.fixture(scope="module")
+def watched(store):
+    """The alerts of ``driftline watch`` on the same calls with the same baselines."""
+    folder = store[0].parent
+    file = folder / "watch.yaml"
+    file.write_text(f"store: {store[0]}\n")
+    names = [part for segment in store[1] for part in ("--baseline", f"{segment}@prod")]
+    said = live.driftline(file, "watch", "-", "--json", *names, given=b"\n".join(traffic.lines(traffic.CALLS)))
+    assert said.returncode == 0, said.stderr
+    return {json.loads(line)["record_id"]: line for line in said.stdout.splitlines()}

@@ -28,6 +28,8 @@ from streams.settings import load
 from tests.integration.brokers import ROOT
 
 PATIENCE_S = 120
+QUICK = {"session_s": 6, "idle_s": 2, "save_s": 2}
+"""Settings of a service that a test does not want to wait for."""
 
 
 class Worker:
@@ -223,3 +225,23 @@ async def counts(kafka: object) -> dict[str, int]:
         for name, n in one.counts.items():
             total[name] = total.get(name, 0) + n
     return {name: n for name, n in total.items() if n}
+
+
+def sent_and_judged(config: Path, kafka: object, lines: list[bytes]) -> None:
+    """Send calls, and wait until the service has judged them all."""
+
+    async def both():
+        await send(kafka, lines)
+        await until_judged(config)
+
+    asyncio.run(both())
+
+
+def judged_calls(kafka: object) -> int:
+    """Calls of the panes of the topic; of several panes of one name the first counts."""
+    found: dict[tuple[str, int, int], int] = {}
+    for record in asyncio.run(records(kafka, "panes")):
+        message = wire.decode(record.value)
+        if isinstance(message, wire.Sent):
+            found.setdefault((message.segment, message.tick, message.source), message.calls)
+    return sum(found.values())

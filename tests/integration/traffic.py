@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from streams.store import Store
 from tests.streams.traffic import NOW_MS, START_MS, meter
 
 APPS = 6
+CALLS = 4000
 STEP_MS = 1000
 """Between two calls of all segments together."""
 
@@ -68,3 +70,13 @@ def baseline(store: Store, app: str, count: int = 6000) -> str:
     before = calls(count, start=START_MS - 86_400_000, name="b")
     own = [decode(msgspec.json.encode(call), now_ms=NOW_MS) for call in before if call["app"] == app]
     return store.put_baseline(build_baseline(meter(), own, force=True, calibrated=False))
+
+
+def halves(count: int = CALLS, share: float = 2 / 3) -> tuple[list[bytes], list[bytes]]:
+    """The calls before and from the start of a tick on: between them everything sent is judged, as at a file's end."""
+    every = lines(count)
+    middle = START_MS + int(count * share) * STEP_MS
+    at = [json.loads(line)["event_time"] if line.startswith(b"{") else 0 for line in every[:-1]]
+    first = [line for line, when in zip(every, at, strict=False) if when < middle - middle % 10_000]
+    rest = [line for line, when in zip(every, at, strict=False) if when >= middle - middle % 10_000]
+    return first, [*rest, every[-1]]
