@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-STALLED_S = 60.0
+STALLED_S = 120.0
 """Seconds without a sign of progress, work being there, after which a stage counts as stalled."""
 
 

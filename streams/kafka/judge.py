@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import faust
@@ -162,7 +163,8 @@ class Judge:
         try:
             while not stopping.is_set():
                 await self._look_after()
-                await asyncio.wait([asyncio.ensure_future(stopping.wait())], timeout=1.0)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), 1.0)
             async with self._lock:
                 self._stopping = True
                 await self._save()
@@ -189,12 +191,17 @@ class Judge:
             raise StoppedError(f"judge: the Faust app has stopped: {self.app.crash_reason!r}")
         if isinstance(assignor := self.app.assignor, Assignor) and assignor.lacking:
             raise KafkaError("the brokers did not know all topics when partitions were shared out")
+        if not self._lock.locked():  # else it is at work, and saves when that is due
+            async with self._lock:
+                await self._save_if_due()
+            self._stage.turn()
+        self._report()
+
+    async def _save_if_due(self) -> None:
         now = time.monotonic()
         quiet = now - self._closed_at > QUIET_S and now - self._saved_at > QUIET_S and self._unsaved
         if quiet or now - self._saved_at > self._settings.live.save_s:
-            async with self._lock:
-                await self._save()
-        self._report()
+            await self._save()
 
     @property
     def _unsaved(self) -> bool:
@@ -215,9 +222,9 @@ class Judge:
                 async with self._lock:
                     if not self._stopping:
                         await self._take(event)
+                        await self._save_if_due()
         except Exception as error:
-            log.exception("judge stopped")
-            self._failed = error
+            self._failed = error  # told by ``run``
 
     async def _take(self, event: Any) -> None:
         partition, offset = event.message.partition, event.message.offset
@@ -246,7 +253,7 @@ class Judge:
         """Judge closed ticks and publish what they say before anything else is read."""
         self._closed_at = time.monotonic()
         loop = asyncio.get_running_loop()
-        alerts = await loop.run_in_executor(self._pool, _applied, desk.judging, closed)
+        alerts = await loop.run_in_executor(self._pool, _applied, desk.judging, closed, self._stage)
         sent = [
             await self._alerts.send(key=name.encode(), value=encode_alert(one), key_serializer="raw")
             for name, one in alerts
@@ -357,7 +364,6 @@ class Judge:
             desk.saved[segment] = desk.epoch
 
     def _report(self) -> None:
-        self._stage.turn()
         self._stage.ready = bool(self._assigned) and not self.app.rebalancing and not self._recovering
         lag, reading = {}, {}
         for number, desk in sorted(self._desks.items()):
@@ -382,5 +388,10 @@ class Judge:
         return bool(recovery.recovery.in_recovery)
 
 
-def _applied(judging: Judging, closed: list[Closed]) -> list[tuple[str, Alert]]:
-    return [(one.segment, alert) for one in closed for alert in judging.apply(one)]
+def _applied(judging: Judging, closed: list[Closed], stage: Stage) -> list[tuple[str, Alert]]:
+    """Alerts of closed ticks with their segments; each tick is a sign of progress."""
+    told = []
+    for one in closed:
+        told += [(one.segment, alert) for alert in judging.apply(one)]
+        stage.turn()
+    return told

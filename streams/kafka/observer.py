@@ -49,6 +49,8 @@ FENCED = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError)
 """Errors of a worker that does not own its partitions any more."""
 
 LARGEST = 1 << 24
+AT_ONCE = 500
+"""Calls between two signs of progress: a slow embedder takes half a minute for as many long ones."""
 
 
 class Owned:
@@ -226,7 +228,7 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
                 continue
             owned.heard, owned.idle = time.monotonic(), False
             begun = time.perf_counter()
-            taken, encoded = await loop.run_in_executor(self._pool, _measured, owned.partition, found)
+            taken, encoded = await loop.run_in_executor(self._pool, _measured, owned.partition, found, self._stage)
             self._seconds += time.perf_counter() - begun
             sent += [await self._send(tp.partition, one, data) for one, data in encoded]
             sent += [await self._bury(tp.partition, one) for one in taken.letters]
@@ -352,8 +354,13 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _measured(partition: Partition, records: Sequence[Any]) -> tuple[Taken, list[tuple[Pane, bytes]]]:
+def _measured(partition: Partition, records: Sequence[Any], stage: Stage) -> tuple[Taken, list[tuple[Pane, bytes]]]:
     """What a batch of a partition brings about, its panes encoded too: in the thread that measures."""
     batch = [Incoming(one.offset, one.timestamp, one.value or b"") for one in records]
-    taken = partition.take([one for one in batch if one.offset >= partition.position])
+    taken = Taken()
+    for low in range(0, len(batch), AT_ONCE):
+        part = partition.take([one for one in batch[low : low + AT_ONCE] if one.offset >= partition.position])
+        taken.panes += part.panes
+        taken.letters += part.letters
+        stage.turn()
     return taken, [(pane, panes.encode(pane)) for pane in taken.panes]
