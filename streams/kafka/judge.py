@@ -172,6 +172,7 @@ class Judge:
         finally:
             self._stage.ready = False
             await self.app.stop()
+            self._pool.shutdown(wait=False)
 
     def _seek_by_state(self) -> None:
         seek_to_committed = self.app.consumer.perform_seek

@@ -140,6 +140,7 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
             await stop(self._consumer)
             await self._producer.stop()
             await self._admin.close()
+            self._pool.shutdown(wait=False)
 
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Let the batch under way be committed; what is open is left to whoever comes next."""
