@@ -183,6 +183,10 @@ class Partition:
         self._done = max(self._done, self.position)
         return taken
 
+    def passed(self, offset: int) -> None:
+        """The log was read up to here, and held no more records than were taken."""
+        self.position = max(self.position, offset)
+
     def cut(self, now_ms: int) -> bool:
         """Let ticks close that a live call could not reach any more, since the partition was read to its end.
 

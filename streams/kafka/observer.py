@@ -185,12 +185,10 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
             assignment = self._assignment
             if not records:
                 continue
-            while not stopping.is_set() and assignment == self._assignment:
-                try:
-                    await asyncio.wait_for(self._waiting.put((assignment, records)), 0.5)
-                    break
-                except TimeoutError:
-                    continue
+            while self._waiting.full() and not stopping.is_set():
+                await asyncio.sleep(0.05)
+            if assignment == self._assignment and not self._waiting.full():
+                self._waiting.put_nowait((assignment, records))
 
     async def _work(self, reading: asyncio.Task[None]) -> None:
         while not (reading.done() and self._waiting.empty()):
@@ -278,6 +276,9 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
         cut = []
         for tp, end in ends.items():
             owned = self._owned[tp.partition]
+            position = await self._consumer.position(tp)
+            if self._waiting.empty():  # what the log holds besides, such as the ends of transactions, was read too
+                owned.partition.passed(position)
             owned.idle = end <= owned.partition.position
             if owned.idle and owned.partition.cut(_now_ms()):
                 cut.append(tp.partition)

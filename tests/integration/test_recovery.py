@@ -137,3 +137,19 @@ def test_a_baseline_that_the_store_lacks_ends_the_worker_with_a_clear_word(tmp_p
         assert worker.wait() == 2
     said = worker.said.read_text()
     assert ids["app1/answer"] in said and "with several workers the store must be one that all of them reach" in said
+
+
+def test_calls_that_come_in_transactions_are_judged_to_the_last(config, kafka):
+    async def send():
+        producer = AIOKafkaProducer(**connection(kafka, "test"), transactional_id="test")
+        await producer.start()
+        async with producer.transaction():
+            for call in traffic.calls(100):
+                await producer.send(kafka.topic("calls"), json.dumps(call).encode(), key=call["call_id"].encode())
+        await producer.stop()
+        await live.until_judged(config)
+
+    with Worker(config) as worker:
+        worker.until_ready()
+        asyncio.run(send())
+    assert judged_calls(kafka) == 100
