@@ -6,18 +6,18 @@ import asyncio
 
 import click
 
-from streams.cli.common import SETTINGS, open_meter, settings_options
+from streams.cli.common import open_meter, settings_options
 from streams.logs import to_standard_error
 from streams.settings import Settings
 
 LIVE = (
+    "kafka_brokers",
     "store",
     "embedder",
     "one_false_alarm_every",
     "tick_s",
     "lateness_s",
     "first",
-    "slices",
     "scores",
     "texts",
 )
@@ -37,7 +37,8 @@ def run(role: str, settings: Settings) -> None:
 
     Any number of workers may run: they share the partitions of the topics, and whatever dies, the others go on and say
     what it would have said. A segment is judged by the baseline that SEGMENT@prod names (live.tag); one without takes
-    its first calls. Make the topics first, by 'driftline topics create'.
+    its first calls, seen through the default lens; scores are judged where they are named, or by a baseline that
+    knows them. Make the topics first, by 'driftline topics create'.
 
     SIGTERM and Ctrl-C finish what was read and hand the partitions over. The web server (live.listen) answers /live,
     /ready and /health.
@@ -58,6 +59,3 @@ def run(role: str, settings: Settings) -> None:
         await Service(settings, meter, role).run()  # type: ignore[arg-type]  # click has checked the choice
 
     asyncio.run(serve())
-
-
-assert set(LIVE) <= SETTINGS.keys()
