@@ -11,7 +11,7 @@ import msgspec
 from drift.errors import SettingsError
 from streams.secret import Secret
 
-Role = Literal["calls", "feedback", "panes", "state", "alerts", "baselines", "deadletter"]
+Role = Literal["calls", "panes", "state", "alerts", "baselines", "deadletter"]
 Security = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 Compression = Literal["zstd", "lz4", "gzip", "snappy", "none"]

@@ -16,7 +16,6 @@ LARGE = 16 * 2**20
 
 USUAL: Mapping[Role, Topic] = {
     "calls": Topic(partitions=6, retention="7d"),
-    "feedback": Topic(partitions=6, retention="7d"),
     "panes": Topic(partitions=6, retention="90d", message_bytes=LARGE),
     "state": Topic(message_bytes=LARGE),
     "alerts": Topic(partitions=1, retention="90d"),
@@ -26,7 +25,7 @@ USUAL: Mapping[Role, Topic] = {
 """Topics as Driftline makes them; a dead letter holds a whole call of the largest size that brokers usually take."""
 
 COMPACTED = ("state", "baselines")
-GROWING = ("calls", "feedback")
+GROWING = ("calls",)
 """Topics that may get more partitions; why the others may not is said by ``_STUCK``."""
 
 _KEPT_SMALL = {"segment.bytes": str(64 * 2**20), "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1"}

@@ -31,15 +31,15 @@ def topics() -> None:
 
 
 @topics.command()
-@click.option("--alter", is_flag=True, help="Set what differs on topics that exist; add partitions to calls, feedback.")
+@click.option("--alter", is_flag=True, help="Set what differs on topics that exist; add partitions to calls.")
 @as_json
 @settings_options("kafka_brokers")
 def create(alter: bool, as_json: bool, settings: Settings) -> None:
     """Create the topics that are missing; topics that exist are left as they are.
 
     Where one differs from what the settings want, each difference is told with what to do, and the exit status is 2:
-    nothing is changed without --alter, which sets retention, compaction and sizes and adds partitions to the topics of
-    calls and feedback. Partitions are never taken away, and never added to panes and state: records of one segment
+    nothing is changed without --alter, which sets retention, compaction and sizes and adds partitions to that of
+    calls. Partitions are never taken away, and never added to panes and state: records of one segment
     would lie in two partitions, and what is known of it with one of two workers. Run it as often as you like.
 
     \b

@@ -23,7 +23,6 @@ def test_the_usual_topics_are_kept_as_documented():
     found = plan()
     assert {role: one.partitions for role, one in found.items()} == {
         "calls": 6,
-        "feedback": 6,
         "panes": 6,
         "state": 6,
         "alerts": 1,
@@ -59,7 +58,7 @@ def test_the_state_has_as_many_partitions_as_the_panes_that_are_wanted_or_there(
     assert fitted(topics, {}) == topics
 
 
-@pytest.mark.parametrize("role", ["calls", "feedback", "panes", "state", "alerts", "baselines", "deadletter"])
+@pytest.mark.parametrize("role", ["calls", "panes", "state", "alerts", "baselines", "deadletter"])
 def test_a_topic_as_wanted_does_not_differ_and_none_may_lose_partitions(role):
     want = plan()[role]
     assert list(differences(want, as_wanted(want))) == []
@@ -68,8 +67,8 @@ def test_a_topic_as_wanted_does_not_differ_and_none_may_lose_partitions(role):
     assert f"partitions is {want.partitions + 1}, wanted {want.partitions}" in str(one)
 
 
-@pytest.mark.parametrize(("role", "alter"), [("calls", True), ("feedback", True), ("panes", False), ("state", False)])
-def test_only_calls_and_feedback_may_get_partitions_and_the_others_say_why(role, alter):
+@pytest.mark.parametrize(("role", "alter"), [("calls", True), ("panes", False), ("state", False)])
+def test_only_calls_may_get_partitions_and_the_others_say_why(role, alter):
     want = plan()[role]
     (one,) = differences(want, as_wanted(want, partitions=2))
     assert one.alter is alter
