@@ -275,8 +275,14 @@ def _add(sums: Sequence[Sums]) -> Sums:
     return Sums(*(_fold(np.concatenate([getattr(s, name) for s in sums])) for name in Sums.__slots__))
 
 
-def encode(pane: Pane) -> bytes:
-    """Bytes of a pane: its rows where all are there, else its sums and sample, in the narrowest integers they fit."""
+def encode(pane: Pane, *, level: int = 6) -> bytes:
+    """Bytes of a pane: its rows where all are there, else its sums and sample, in the narrowest integers they fit.
+
+    Parameters
+    ----------
+    level
+        Of the compression: 1 is fast, more is smaller.
+    """
     return codec.pack(
         {
             "pane": _FORMAT,
@@ -288,7 +294,8 @@ def encode(pane: Pane) -> bytes:
             "texts": pane.sample.texts,
             "tau": pane.sample.tau,
             "sums": None if pane.kept is None else [getattr(pane.kept, name) for name in Sums.__slots__],
-        }
+        },
+        level=level,
     )
 
 
