@@ -24,7 +24,7 @@ from drift.block import Block, Layout, gather
 from drift.budget import Budget
 from drift.lens import Lens
 from drift.panel import KINDS, State
-from streams.embedded import build_baseline, measured_panes
+from streams.building import build_baseline, measured_panes
 from streams.observe import Clock
 from streams.records import Record
 

@@ -27,8 +27,8 @@ from drift.call import GRID, LENGTH_GRID
 from drift.detectors.pairs import MEMORIES, PairBets, known_after
 from drift.frame import log_lengths
 from drift.state import Judge, start
+from streams.building import measured_panes
 from streams.cli.pairs import VIEWS
-from streams.embedded import measured_panes
 from streams.observe import Clock
 from streams.records import Record
 

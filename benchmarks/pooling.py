@@ -28,7 +28,8 @@ from drift.calibration import guaranteed
 from drift.pane import Pane
 from drift.panel import KINDS
 from drift.state import Judge, SegmentState, start
-from streams.embedded import Options, Watch, build_baseline, measured_panes
+from streams.building import build_baseline, measured_panes
+from streams.embedded import Options, Watch
 from streams.measure import segment_of
 from streams.observe import Clock
 from streams.records import Record

@@ -25,7 +25,7 @@ from drift.alarm import Alarm
 from drift.budget import Budget
 from drift.state import Judge, start
 from streams.alerts import alert
-from streams.embedded import build_baseline, measured_panes
+from streams.building import build_baseline, measured_panes
 from streams.measure import Meter
 from streams.observe import Clock
 from streams.records import Record, decode

@@ -24,7 +24,7 @@ from drift.baseline import Baseline
 from drift.budget import Budget
 from drift.state import Judge, start
 from models.base import load_embedder
-from streams.embedded import build_baseline, measured_panes
+from streams.building import build_baseline, measured_panes
 from streams.measure import Meter
 from streams.observe import Clock
 from streams.records import Record, decode

@@ -11,7 +11,7 @@ from benchmarks.real_calls import DATA, GPT4, release, stream
 from benchmarks.report import describe_machine
 from benchmarks.workloads import lines, paced, read
 from models.base import load_embedder
-from streams.embedded import measured_panes
+from streams.building import measured_panes
 from streams.measure import Meter
 from streams.observe import Clock
 from streams.redact import Privacy, redacted

@@ -22,7 +22,7 @@ from drift.alarm import Alarm
 from drift.baseline import Baseline
 from drift.budget import Budget
 from drift.state import Judge, start
-from streams.embedded import build_baseline, measured_panes
+from streams.building import build_baseline, measured_panes
 from streams.observe import Clock
 from streams.records import Record
 

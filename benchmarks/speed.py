@@ -40,7 +40,7 @@ from drift.panel import Feed, Panel
 from drift.state import Judge, start
 from models.ngrams import trigram_view
 from models.static import StaticEmbedder
-from streams.embedded import build_baseline
+from streams.building import build_baseline
 from streams.measure import Meter, digests
 from streams.observe import Observer, Sight
 from streams.records import Record

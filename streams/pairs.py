@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from streams.embedded import in_order
+from streams.building import in_order
 from streams.records import Record
 
 SHADOW = "#shadow"

@@ -31,7 +31,7 @@ from drift.budget import Budget
 from drift.state import Judge, start
 from models.ngrams import trigram_view
 from models.static import StaticEmbedder
-from streams.embedded import build_baseline
+from streams.building import build_baseline
 from streams.measure import Meter
 from streams.observe import Observer, Sight
 

@@ -17,12 +17,13 @@ from drift.call import Rows
 from drift.errors import BaselineRefusedError, SettingsError, SourceError
 from drift.soundness import LEAST
 from streams import plots
+from streams.building import build_baseline
 from streams.cli import delays
 from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options, say, settings_options
 from streams.cli.delays import Found
 from streams.cli.segments import chosen, first_calls, grouped
 from streams.cli.stored import as_json, require_embedder, save, tagged_segment
-from streams.embedded import FIRST, build_baseline
+from streams.embedded import FIRST
 from streams.held_back import seen
 from streams.injected import KINDS, Material
 from streams.measure import Meter

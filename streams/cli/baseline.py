@@ -14,13 +14,13 @@ from drift.anchor import anchored
 from drift.baseline import Baseline
 from drift.errors import BaselineRefusedError, SettingsError
 from drift.lens import Lens
+from streams.building import Progress, build_baseline
 from streams.cli.card import baseline_card, described, moved, next_command, table
 from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options, say, settings_options
 from streams.cli.segments import Groups, chosen, first_calls, grouped
 from streams.cli.sound import Examined, finding_fields, finding_lines, of_baseline, of_calls
 from streams.cli.stored import ANCHOR, Instant, as_json, require_embedder, save, whoami
 from streams.cli.tags import at, tag_command, tags, tell_workers
-from streams.embedded import Progress, build_baseline
 from streams.evidence import instant
 from streams.extent import Wanted
 from streams.measure import Meter

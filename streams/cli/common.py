@@ -23,9 +23,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from drift.errors import SettingsError, SourceError
 from models.base import load_embedder
 from streams import sources
+from streams.building import in_order
 from streams.cli.strange import no_call
 from streams.deadletter import DeadLetters
-from streams.embedded import in_order
 from streams.extent import Wanted
 from streams.measure import Meter
 from streams.observe import Clock

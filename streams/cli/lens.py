@@ -7,10 +7,10 @@ import click
 from drift import lens as lenses
 from drift.errors import SourceError
 from drift.soundness import LEAST
+from streams.building import in_order
 from streams.cli.card import lens_card, lens_facts, table
 from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options, say, settings_options
 from streams.cli.stored import as_json, save
-from streams.embedded import in_order
 from streams.settings import Settings
 from streams.store import Store
 

@@ -22,6 +22,7 @@ from drift.errors import BaselineRefusedError, SourceError
 from drift.prompt_rules import RULES, Breach, Watched
 from drift.prompts import Chain, Distance, Link
 from drift.soundness import LEAST
+from streams.building import build_baseline, measured_panes
 from streams.cli.common import (
     Reading,
     bar,
@@ -36,7 +37,7 @@ from streams.cli.common import (
 )
 from streams.cli.segments import Groups, grouped
 from streams.cli.stored import ANCHOR, as_json, require_embedder
-from streams.embedded import FIRST, allowed_versions, build_baseline, measured_panes
+from streams.embedded import FIRST, allowed_versions
 from streams.evidence import chain_link, instant
 from streams.measure import Meter, parts_of
 from streams.records import Record

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from drift.errors import BaselineRefusedError, SourceError
-from streams.embedded import first_ticks, in_order
+from streams.building import first_ticks, in_order
 from streams.measure import segment_of
 from streams.observe import Clock
 from streams.records import Record

@@ -13,9 +13,9 @@ from drift.fit import Features
 from drift.frame import frame
 from drift.pane import Pane, merge
 from drift.soundness import LEAST, examine
+from streams.building import largest_session, measured_panes
 from streams.cli.card import table
 from streams.cli.common import bar, console
-from streams.embedded import largest_session, measured_panes
 from streams.evidence import instant
 from streams.measure import Meter, segment_of
 from streams.observe import Clock

@@ -12,7 +12,8 @@ import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.alerts import Alert
-from streams.embedded import FIRST, build_baseline, first_ticks, in_order
+from streams.building import build_baseline, first_ticks, in_order
+from streams.embedded import FIRST
 from streams.kafka.client import connection
 from streams.kafka.judged import until_judged
 from streams.kafka.outbox import Message

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from streams.embedded import build_baseline
+from streams.building import build_baseline
 from streams.records import decode
 from streams.simulate import simulate
 from streams.store import Store

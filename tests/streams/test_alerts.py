@@ -8,7 +8,8 @@ import pytest
 
 from drift.budget import parse
 from streams.alerts import Alert, encode
-from streams.embedded import Options, Watch, build_baseline
+from streams.building import build_baseline
+from streams.embedded import Options, Watch
 from streams.evidence import instant
 from streams.measure import Meter
 from tests.streams import traffic

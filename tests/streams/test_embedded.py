@@ -16,7 +16,8 @@ from drift import codec
 from drift.budget import parse
 from drift.errors import BaselineRefusedError
 from streams.alerts import encode
-from streams.embedded import FEWEST, Options, Watch, build_baseline
+from streams.building import build_baseline
+from streams.embedded import FEWEST, Options, Watch
 from streams.measure import Meter
 from streams.observe import Clock
 from tests.streams import traffic

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.embedded import first_ticks
+from streams.building import first_ticks
 from streams.extent import Extent, Wanted
 from streams.observe import Clock, Observer
 from streams.records import Record

@@ -15,7 +15,7 @@ from drift.pane import encode as pane_bytes
 from drift.tolerances import TOLERANCES
 from streams import first as firsts
 from streams.alerts import encode as alert_bytes
-from streams.embedded import build_baseline, first_ticks
+from streams.building import build_baseline, first_ticks
 from streams.first import PATIENCE, First, build, provisional, whole
 from streams.observe import Clock, Observer, Sight
 from streams.provisional import Provisional

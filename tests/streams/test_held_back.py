@@ -3,7 +3,8 @@ import pytest
 
 from drift.budget import Budget
 from drift.state import Judge
-from streams.embedded import Options, Watch, in_order
+from streams.building import in_order
+from streams.embedded import Options, Watch
 from streams.held_back import seen
 from streams.observe import Clock
 from tests.streams import traffic

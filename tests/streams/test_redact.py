@@ -12,7 +12,8 @@ from drift import baseline as baselines
 from drift.budget import parse
 from drift.pane import decode, encode
 from streams import alerts
-from streams.embedded import Options, Watch, build_baseline, measured_panes
+from streams.building import build_baseline, measured_panes
+from streams.embedded import Options, Watch
 from streams.measure import Meter
 from streams.observe import Clock
 from streams.phones import REGIONS

@@ -9,7 +9,8 @@ from drift.budget import parse
 from drift.call import FEEDBACK, SERIES
 from drift.errors import SettingsError
 from streams.alerts import encode
-from streams.embedded import Options, Watch, build_baseline
+from streams.building import build_baseline
+from streams.embedded import Options, Watch
 from streams.scores import binned, names
 from streams.settings import load
 from tests.streams import traffic

@@ -12,7 +12,8 @@ from drift.budget import parse
 from drift.call import VALUES, Declared, Slice
 from drift.errors import SettingsError
 from streams.alerts import encode
-from streams.embedded import Options, Watch, build_baseline
+from streams.building import build_baseline
+from streams.embedded import Options, Watch
 from streams.settings import load
 from streams.slices import admit, coded, measured
 from tests.streams import traffic

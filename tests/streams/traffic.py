@@ -8,7 +8,7 @@ import msgspec
 from drift import baseline as baselines
 from drift.block import sizes
 from models.base import load_embedder
-from streams.embedded import measured_panes
+from streams.building import measured_panes
 from streams.measure import Meter
 from streams.observe import Clock
 from streams.records import decode
