@@ -83,7 +83,7 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
         self._pool = ThreadPoolExecutor(1, "measure")
         self._lock = asyncio.Lock()  # held while a batch is on its way from measuring to its commit
         self._owned: dict[int, Owned] = {}
-        self._assignment = 0  # counts rebalances: batches of an earlier one are dropped
+        self._assignment = 0  # raised when partitions go and once they are taken over: what was read before is dropped
         self._consumer: AIOKafkaConsumer = None
         self._producer: AIOKafkaProducer = None
         self._admin: AIOKafkaAdminClient = None
@@ -152,6 +152,7 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
                 await self._take_over(assigned)
             except Exception as error:
                 self._failed = error
+            self._assignment += 1  # what was read before the seeks is not what comes next
         log.info("observing %s", ", ".join(f"{tp.topic}-{tp.partition}" for tp in sorted(assigned)) or "nothing")
 
     async def _take_over(self, assigned: Sequence[TopicPartition]) -> None:
@@ -177,10 +178,10 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
     async def _read(self, stopping: asyncio.Event) -> None:
         """Read ahead as far as there is room to wait; heartbeats go on meanwhile."""
         while not stopping.is_set():
-            assignment = self._assignment
             records = await self._consumer.getmany(timeout_ms=200, max_records=self._settings.live.batch)
             if not records:
                 continue
+            assignment = self._assignment  # now: partitions may have come while this waited for records
             while not stopping.is_set() and assignment == self._assignment:
                 try:
                     await asyncio.wait_for(self._waiting.put((assignment, records)), 0.5)

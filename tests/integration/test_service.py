@@ -70,6 +70,13 @@ def test_the_service_says_byte_for_byte_what_watch_says_of_the_same_calls(config
     assert letters[0].keys() == {"topic", "partition", "offset", "reason", "field", "detail", "data"}
 
 
+def test_calls_that_waited_before_the_first_worker_came_are_all_judged(config, kafka, watched):
+    asyncio.run(live.send(kafka, traffic.lines(CALLS)))
+    with Worker(config):
+        asyncio.run(live.until_judged(config))
+    assert asyncio.run(live.alerts(kafka)) == watched
+
+
 def panes(kafka):
     found = [wire.decode(record.value) for record in asyncio.run(live.records(kafka, "panes"))]
     return [message for message in found if isinstance(message, wire.Sent)]
