@@ -40,6 +40,9 @@ LARGEST = 1 << 24
 QUIET_S = 2.0
 """Seconds without a closed tick after which what is not saved yet is saved."""
 
+SEEK_S = 1.0
+"""Seconds after which messages that are awaited from further back are asked for again."""
+
 AT_ONCE = 64
 """Segments that are saved at once."""
 
@@ -58,8 +61,8 @@ class Desk:
     ----------
     unacknowledged
         Messages whose offsets may not be committed yet.
-    seeking
-        Whether messages are awaited again from further back.
+    sought_at
+        When messages were last asked for again from further back, None where none are awaited.
     """
 
     def __init__(self, partition: int, epoch: int, ledger: Ledger, judging: Judging, saved: dict[str, int]) -> None:
@@ -67,7 +70,7 @@ class Desk:
         self.partition, self.epoch, self.ledger, self.judging = partition, epoch, ledger, judging
         self.saved = saved  # epoch under which each segment was last saved
         self.unacknowledged: list[Any] = []
-        self.seeking = False
+        self.sought_at: float | None = None
 
 
 def key(partition: int, epoch: int, segment: str) -> bytes:
@@ -157,6 +160,7 @@ class Judge:
             raise self._failed
         if self.app.crashed or self.app.should_stop:
             raise StoppedError(f"judge: the Faust app has stopped: {self.app.crash_reason!r}")
+        await self._seek_again()
         now = time.monotonic()
         quiet = now - self._closed_at > QUIET_S and now - self._saved_at > QUIET_S and self._unsaved
         if quiet or now - self._saved_at > self._settings.live.save_s:
@@ -201,7 +205,7 @@ class Judge:
             await self._go_back(desk, offset)
             if offset > desk.ledger.position:
                 return
-        desk.seeking = False
+        desk.sought_at = None
         desk.unacknowledged.append(event)
         try:
             message = wire.decode(event.value)
@@ -229,7 +233,7 @@ class Judge:
     async def _go_back(self, desk: Desk, offset: int) -> None:
         """Have messages again that lie between what is saved and where the group had committed."""
         tp = TP(self._panes.get_topic_name(), desk.partition)
-        if desk.seeking:
+        if desk.sought_at is not None:
             return
         earliest = (await self.app.consumer.earliest_offsets(tp))[tp]
         if earliest > desk.ledger.position:
@@ -240,9 +244,19 @@ class Judge:
             desk.ledger.counts["lost_messages"] += lost
             desk.ledger.position = earliest
         if offset > desk.ledger.position:
-            desk.seeking = True
             log.info("%s: reading again from %d", tp, desk.ledger.position)
-            await self.app.consumer.seek(tp, desk.ledger.position)
+            await self._seek(desk)
+
+    async def _seek(self, desk: Desk) -> None:
+        desk.sought_at = time.monotonic()
+        await self.app.consumer.seek(TP(self._panes.get_topic_name(), desk.partition), desk.ledger.position)
+
+    async def _seek_again(self) -> None:
+        """Ask again for what did not come: Faust forgets a seek that meets a batch which it is handing out."""
+        async with self._lock:
+            for desk in self._desks.values():
+                if desk.sought_at is not None and time.monotonic() - desk.sought_at > SEEK_S:
+                    await self._seek(desk)
 
     async def _restored(self, partition: int) -> Desk:
         """What the table knows of a partition, under a new epoch."""
