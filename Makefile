@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo demo-kafka chaos test test-embedders check bench bench-kinds bench-quality bench-cost clean
+.PHONY: help install demo demo-kafka chaos test test-embedders check bench bench-kinds bench-quality bench-cost bench-service clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 12
@@ -69,6 +69,9 @@ bench-quality: $(VENV)/developing $(VENV)-peers/installed ## how soon Driftline 
 
 bench-cost: $(VENV)/developing $(VENV)-peers/installed ## what a call and a check cost, beside others: minutes
 	$(BIN)/python -m benchmarks.cost --page docs/benchmarks.md
+
+bench-service: $(VENV)/developing ## how fast the live service is, on a real broker: half an hour
+	$(BIN)/python -m benchmarks.service --page docs/benchmarks.md
 
 clean: ## remove what was installed and cached
 	rm -rf $(VENV) $(VENV)-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -125,8 +125,16 @@ class Baseline:
 
     def thresholds(self, budget: Budget) -> dict[str, tuple[float, float]]:
         """Threshold and guaranteed threshold of each detector for a budget that they share."""
-        calls = budget.calls(self.calls_a_day)
-        return promised(self.calibration, self.shares(budget), calls, len(self.pane.sample.rows))
+        calls, each = budget.calls(self.calls_a_day), self.shares(budget)
+        asked = calls, tuple(sorted(each.items()))
+        if asked not in self._promised:
+            self._promised[asked] = promised(self.calibration, each, calls, len(self.pane.sample.rows))
+        return self._promised[asked]
+
+    @cached_property
+    def _promised(self) -> dict[tuple[float, tuple[tuple[str, float], ...]], dict[str, tuple[float, float]]]:
+        """Thresholds by what they depend on: segments that share the baseline share them."""
+        return {}
 
     def shares(self, budget: Budget) -> dict[str, float]:
         """Share of the false alarms that each detector may raise."""

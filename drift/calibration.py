@@ -52,7 +52,10 @@ _TOGETHER = 50
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Records:
-    """Record highs of one detector over all runs: calls seen when each was set, and its height."""
+    """Record highs of one detector over all runs: calls seen when each was set, and its height.
+
+    They stand run by run, each later and higher than the one of its run before it.
+    """
 
     run: IntArray
     at: FloatArray
@@ -60,14 +63,14 @@ class Records:
 
     def first(self, threshold: float, runs: int) -> FloatArray:
         """Calls until each run first reached the threshold, infinite where it never did, shape ``(runs,)``."""
-        return first_passage(self.run, np.where(self.height >= threshold, self.at, np.inf), runs)
-
-
-def first_passage(run: IntArray, at: FloatArray, runs: int) -> FloatArray:
-    """Smallest of ``at`` in each run, infinite where there is none."""
-    times = np.full(runs, np.inf)
-    np.minimum.at(times, run, at)
-    return times
+        bounds = np.searchsorted(self.run, np.arange(runs + 1))
+        low, high = bounds[:-1], bounds[1:]
+        for _ in range(int((high - low).max(initial=0)).bit_length()):  # halves what is left of every run at once
+            middle = (low + high) // 2
+            below = self.height.take(middle, mode="clip") < threshold
+            below &= low < high
+            low, high = np.where(below, middle + 1, low), np.where(below, high, middle)
+        return np.where(low < bounds[1:], self.at.take(low, mode="clip"), np.inf)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

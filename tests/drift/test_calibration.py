@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drift.budget import IMPORTANCE, Budget
-from drift.calibration import Calibration, Records, calibrate, decode, encode, first_passage, guaranteed, promised
+from drift.calibration import Calibration, Records, calibrate, decode, encode, guaranteed, promised
 from drift.panel import KINDS, shares
 from drift.state import Judge, start
 from drift.verdict import judge
@@ -87,7 +87,17 @@ def test_records_are_the_rising_highs_of_each_run():
 def test_first_passage_is_the_first_time_at_the_threshold():
     records = Records(np.array([0, 0, 1]), np.array([10.0, 30.0, 20.0]), np.array([1.0, 2.0, 1.5]))
     assert records.first(1.5, 3).tolist() == [30.0, 20.0, np.inf]
-    assert first_passage(np.array([1, 1]), np.array([5.0, 3.0]), 2).tolist() == [np.inf, 3.0]
+    assert records.first(1.0, 2).tolist() == [10.0, 20.0]
+
+
+@given(st.lists(st.lists(st.integers(0, 50), max_size=20), min_size=1, max_size=6).filter(any), st.integers(-1, 51))
+def test_first_passage_is_that_of_a_look_at_every_record(runs, threshold):
+    highs = [(run, 3.0 * i, float(h)) for run, made in enumerate(runs) for i, h in enumerate(sorted(set(made)))]
+    records = Records(*(np.array(part) for part in zip(*highs, strict=True)))
+    wanted = [
+        min((at for r, at, h in highs if r == run and h >= threshold), default=np.inf) for run in range(len(runs))
+    ]
+    assert records.first(threshold, len(runs)).tolist() == wanted
 
 
 def test_thresholds_realise_their_target_on_the_runs_they_come_from():

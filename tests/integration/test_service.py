@@ -32,6 +32,13 @@ def test_the_service_says_byte_for_byte_what_watch_says_of_the_same_calls(config
     assert letters[0].keys() == {"topic", "partition", "offset", "reason", "field", "detail", "data"}
 
 
+def test_calls_that_waited_before_the_first_worker_came_are_all_judged(config, kafka, watched):
+    asyncio.run(live.send(kafka, traffic.lines(traffic.CALLS)))
+    with Worker(config):
+        asyncio.run(live.until_judged(config))
+    assert asyncio.run(live.alerts(kafka)) == watched
+
+
 def test_whatever_dies_panes_alerts_and_counts_are_those_of_an_undisturbed_run(tmp_path, own_broker):
     """Four events; forty of them are ``make chaos``."""
     broker = own_broker()
