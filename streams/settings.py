@@ -69,7 +69,7 @@ class Live(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     idle_s: Annotated[float, msgspec.Meta(ge=0.5)] = 30.0
     save_s: Annotated[float, msgspec.Meta(ge=0.1)] = 30.0
     drain_s: Annotated[float, msgspec.Meta(ge=1)] = 30.0
-    session_s: Annotated[float, msgspec.Meta(ge=6, le=300)] = 15.0
+    session_s: Annotated[float, msgspec.Meta(ge=6, le=300)] = 10.0
     batch: Annotated[int, msgspec.Meta(ge=1)] = 2000
     queue: Annotated[int, msgspec.Meta(ge=1)] = 4
     listen: str = "127.0.0.1:6066"

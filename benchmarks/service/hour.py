@@ -17,7 +17,7 @@ from benchmarks.service.results import Found
 from benchmarks.service.scaling import THREADS
 from benchmarks.workloads import SEED, read
 from models.static import StaticEmbedder
-from streams.embedded import build_baseline
+from streams.building import build_baseline
 from streams.measure import Meter, segment_of
 from streams.store import Store
 from tests.integration.live import Worker, driftline

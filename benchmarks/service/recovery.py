@@ -73,7 +73,7 @@ def times(service: Service, crowd: Crowd) -> list[tuple[float, float]]:
 
 def remember(service: Service, crowd: Crowd) -> None:
     """Put the state of all segments where a judge before had saved it."""
-    checkpoint = msgspec.msgpack.encode(Checkpoint(Place(), {}))
+    checkpoint = msgspec.msgpack.encode(Checkpoint(Place(), {}, -1, []))
     records = [(to, key(to, 1, ""), checkpoint) for to in range(PARTITIONS)]
     records += [(to, key(to, 1, name), crowd.kept) for name, to in TO.items()]
     service.load([(to, value) for to, _, value in records], "state", keys=[name for _, name, _ in records])

@@ -17,7 +17,7 @@ from drift.pane import Pane
 from drift.state import Judge, start
 from models.static import StaticEmbedder
 from streams import wire
-from streams.embedded import build_baseline
+from streams.building import build_baseline
 from streams.judging import Kept
 from streams.measure import Measured, Meter
 from streams.observe import TICK_MS
