@@ -22,7 +22,7 @@ SEGMENTS, CALLS, ROUNDS, GOAL_S = 1000, 3, 2, 15.0
 UNSAVED = 3
 """Ticks that were judged and not saved: as many as ``save_s`` holds by default."""
 
-SESSIONS_S = (15.0, 6.0)
+SESSIONS_S = (10.0, 6.0)
 PATIENCE_S, LOOK_S = 300, 0.1
 NAMES = [f"app{number}/answer" for number in range(SEGMENTS)]
 TO = {name: xxhash.xxh3_64_intdigest(name.encode()) % PARTITIONS for name in NAMES}
@@ -43,7 +43,7 @@ def run(cluster: Cluster) -> Found:
         "Recovery",
         f"A judge of {SEGMENTS:,} segments of one baseline, killed with {UNSAVED} ticks of {CALLS} calls a segment "
         f"judged and not saved, and started again at once, {ROUNDS} times. Brokers give the partitions of a dead "
-        "member away when its session (`live.session_s`, 15 s by default) ends.",
+        "member away when its session (`live.session_s`, 10 s by default) ends.",
         ["seconds from the start", "least", "median", "most"],
         rows,
         f"{GOAL_S:g} s",
