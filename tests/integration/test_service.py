@@ -75,6 +75,8 @@ def test_a_tag_that_moves_is_followed_without_a_restart_and_alarms_against_the_o
         )
         assert moved.returncode == 0, moved.stderr
         sent_and_judged(config, kafka, rest)
+        counts = worker.get("/health")[1]["stages"]["judge"]["counts"]
+    assert "unknown_lens_calls" not in counts  # observers have followed it at the same tick
     found = [json.loads(one) for one in asyncio.run(live.alerts(kafka)).values()]
     ended = [one for one in found if f"was moved to baseline {other}" in one["sentence"]]
     assert ended and all(one["state"] == "resolved" and one["segment"]["app"] == name for one in ended)
