@@ -33,6 +33,13 @@ class Stage:
     turned: float = field(default_factory=time.monotonic)
     waiting: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
+    _reached: int = -1
+    _moved: float = field(default_factory=time.monotonic)
+
+    def reach(self, position: int, behind: int) -> None:
+        """The stage has read so far, and so many records are left: while any are, it must come forward."""
+        if position != self._reached or not behind:
+            self._reached, self._moved = position, self.now()
 
     def turn(self) -> None:
         """The loop has come round."""
@@ -40,8 +47,8 @@ class Stage:
 
     @property
     def stalled(self) -> bool:
-        """Whether the loop has not come round for too long."""
-        return self.now() - self.turned > STALLED_S
+        """Whether the loop has not come round, or left records lying, for too long."""
+        return self.now() - min(self.turned, self._moved) > STALLED_S
 
 
 class Health:
@@ -57,7 +64,7 @@ class Health:
 
     @property
     def live(self) -> bool:
-        """Whether every stage's loop comes round: if not, restarting the process is the remedy."""
+        """Whether every stage comes forward: if not, restarting the process is the remedy."""
         return not any(stage.stalled for stage in self.stages.values())
 
     @property

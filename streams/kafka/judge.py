@@ -371,6 +371,7 @@ class Judge:
             high = self.app.consumer.highwater(TP(self._panes.get_topic_name(), number)) or 0
             lag[str(number)] = max(high - desk.ledger.position, 0)
             reading[str(number)] = instant(desk.ledger.closed)
+        self._stage.reach(sum(desk.ledger.position for desk in self._desks.values()), sum(lag.values()))
         self._stage.detail = {
             "partitions": sorted(self._assigned),
             "lag": lag,

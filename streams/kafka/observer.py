@@ -343,6 +343,7 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
             high = self._consumer.highwater(TopicPartition(self._topic, number))
             lag[str(number)] = max((high or 0) - owned.partition.position, 0)
         self._stage.turn()
+        self._stage.reach(sum(one.partition.position for one in self._owned.values()), sum(lag.values()))
         self._stage.ready = bool(self._consumer.assignment()) or self._assignment > 0
         self._stage.detail = {
             "partitions": sorted(self._owned),
