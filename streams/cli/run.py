@@ -7,6 +7,7 @@ import asyncio
 import click
 
 from streams.cli.common import open_meter, settings_options
+from streams.folder import Folder
 from streams.logs import to_standard_error
 from streams.settings import Settings
 
@@ -53,6 +54,7 @@ def run(role: str, settings: Settings) -> None:
     from streams.kafka.service import Service  # slow: it brings Faust
 
     to_standard_error()
+    Folder(settings.store).try_out()  # else it would fail with its first baseline only, hours later
     meter = open_meter(settings)
 
     async def serve() -> None:

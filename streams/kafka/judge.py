@@ -58,6 +58,15 @@ class Checkpoint(msgspec.Struct, frozen=True):
 NOTHING = Checkpoint(Place(), {}, -1, [])
 
 
+def without_folders(app: faust.App) -> None:
+    """Let the app leave the working folder as it is, which may not be writable: nothing is kept on disk."""
+
+    async def make_none() -> None:
+        pass
+
+    app.on_first_start = make_none  # type: ignore[method-assign]
+
+
 class Assignor(PartitionAssignor):
     """Shares partitions out as Faust does, and notes where it could not: just after a start a broker may know no topic.
 
@@ -142,6 +151,7 @@ class Judge:
             stream_recovery_delay=0.0,
             stream_wait_empty=False,
         )
+        without_folders(self.app)
         raw: dict[str, Any] = {"key_serializer": "raw", "value_serializer": "raw"}
         self._panes = self.app.topic(kafka.topic("panes"), **raw)
         self._alerts = self.app.topic(kafka.topic("alerts"), **raw)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Literal
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import InconsistentGroupProtocolError, KafkaError
 
 from drift.errors import ClusterError, SettingsError, SourceError, StoppedError
 from streams.health import Health, Stage
@@ -140,11 +140,17 @@ class Service:
                 failed = first_of(error)
                 if not isinstance(failed, KafkaError | OSError):
                     raise failed from None
-                stage.waiting = f"the cluster failed: {failed!r}"
+                stage.waiting = self._in_words(stage, failed)
                 log.warning("%s: %s; starting anew", stage.name, stage.waiting)
             stage.turn()
             await self._pause(RETRY_S)
             stage.waiting = ""
+
+    def _in_words(self, stage: Stage, failed: Exception) -> str:
+        if isinstance(failed, InconsistentGroupProtocolError):
+            group = f"{self.settings.kafka.group}-{stage.name}"
+            return f"another program is at work in the consumer group {group}: stop it, or choose another kafka.group"
+        return f"the cluster failed: {failed!r}"
 
     def _stage(self, stage: Stage, counted: dict[str, int]) -> Callable[[asyncio.Event], Awaitable[None]]:
         timetable = self._moves.timetable
