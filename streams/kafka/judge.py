@@ -168,7 +168,7 @@ class Judge:
         StoppedError
             Faust, or the agent, has stopped.
         """
-        self._seek_by_state()
+        self._compare_commits()
         await self.app.start()
         try:
             while not stopping.is_set():
@@ -184,7 +184,8 @@ class Judge:
             await self.app.stop()
             self._pool.shutdown(wait=False)
 
-    def _seek_by_state(self) -> None:
+    def _compare_commits(self) -> None:
+        """Have commits compared with what is saved when Faust, its tables restored, looks where to read on."""
         seek_to_committed = self.app.consumer.perform_seek
 
         async def perform_seek() -> None:
@@ -239,7 +240,7 @@ class Judge:
 
     async def _take(self, event: Any) -> None:
         partition, offset = event.message.partition, event.message.offset
-        if partition not in self._assigned:
+        if partition not in self._assigned or self._failed is not None:
             return
         desk = self._desks.get(partition)
         if desk is None:
@@ -306,16 +307,21 @@ class Judge:
         return checkpoint, latest if checkpoint is not NOTHING else {}, epoch
 
     async def _go_back(self) -> None:
-        """Read from where what is saved belongs to, should the group have committed more than that.
+        """See that the group has not committed more than what is saved, as where the changelog was lost.
 
-        Faust would read on from the commit. It asks for its places while it reads nothing, once tables are restored: a
-        seek at any other time meets messages that are on their way.
+        Then the commit is taken back, and the stage starts anew from there: a seek would meet messages on their way.
         """
         tps = [TP(self._panes.get_topic_name(), partition) for partition in sorted(self._assigned)]
-        if tps:
-            earliest = await self.app.consumer.earliest_offsets(*tps)
-            places = {tp: self._found(tp.partition)[0].place.offset for tp in tps}
-            await self.app.consumer.seek_wait({tp: max(places[tp], earliest[tp]) for tp in tps})
+        if not tps:
+            return
+        earliest = await self.app.consumer.earliest_offsets(*tps)
+        places = {tp: max(self._found(tp.partition)[0].place.offset, earliest[tp]) for tp in tps}
+        consumer: Any = self.app.consumer
+        ahead = {tp: places[tp] for tp in tps if (consumer._committed_offset.get(tp) or 0) > places[tp]}
+        if ahead:
+            await consumer._commit(ahead)
+            told = ", ".join(f"{tp.partition} from {offset}" for tp, offset in ahead.items())
+            self._failed = KafkaError(f"less is saved than the group had committed: reading {told} again")
 
     async def _restored(self, partition: int) -> Desk:
         """What the table knows of a partition, under a new epoch."""

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Literal
 
-from aiokafka.errors import InconsistentGroupProtocolError, KafkaError
+from aiokafka.errors import InconsistentGroupProtocolError, KafkaError, MessageSizeTooLargeError
 
 from drift.errors import ClusterError, SettingsError, SourceError, StoppedError
 from streams.health import Health, Stage
@@ -138,6 +138,11 @@ class Service:
                 return
             except Exception as error:
                 failed = first_of(error)
+                if isinstance(failed, MessageSizeTooLargeError):
+                    raise SettingsError(
+                        f"{stage.name}: a message is larger than its topic takes: 'driftline config check' says which "
+                        "topic, 'driftline topics create --alter' sets it"
+                    ) from failed
                 if not isinstance(failed, KafkaError | OSError):
                     raise failed from None
                 stage.waiting = self._in_words(stage, failed)
