@@ -42,6 +42,9 @@ LARGEST = 1 << 24
 QUIET_S = 2.0
 """Seconds without a closed tick after which what is not saved yet is saved."""
 
+ASK_S = 1.0
+"""Seconds after which messages that were passed over are asked for again."""
+
 AT_ONCE = 64
 """Segments that are saved at once."""
 
@@ -89,6 +92,8 @@ class Desk:
     ----------
     unacknowledged
         Messages whose offsets may not be committed yet.
+    asked_at
+        When messages that were passed over were last asked for, None where none are awaited.
     """
 
     def __init__(self, partition: int, epoch: int, ledger: Ledger, judging: Judging, saved: dict[str, int]) -> None:
@@ -96,6 +101,7 @@ class Desk:
         self.partition, self.epoch, self.ledger, self.judging = partition, epoch, ledger, judging
         self.saved = saved  # epoch under which each segment was last saved
         self.unacknowledged: list[Any] = []
+        self.asked_at: float | None = None
 
 
 def key(partition: int, epoch: int, segment: str) -> bytes:
@@ -205,6 +211,9 @@ class Judge:
             raise KafkaError("the brokers did not know all topics when partitions were shared out")
         if not self._lock.locked():  # else it is at work, and saves when that is due
             async with self._lock:
+                for desk in list(self._desks.values()):
+                    if desk.asked_at is not None:
+                        await self._ask_again(desk)
                 await self._save_if_due()
             self._stage.turn()
         self._report()
@@ -249,7 +258,9 @@ class Judge:
             event.ack()
             return
         if offset > desk.ledger.position:
-            await self._pass_over(desk, offset)
+            await self._ask_again(desk)
+            return
+        desk.asked_at = None
         desk.unacknowledged.append(event)
         try:
             message = wire.decode(event.value)
@@ -274,22 +285,22 @@ class Judge:
             await one
         self._alerts_sent += len(sent)
 
-    async def _pass_over(self, desk: Desk, offset: int) -> None:
-        """Go on behind messages that are gone.
+    async def _ask_again(self, desk: Desk) -> None:
+        """Have messages again that Faust has passed over, as it does around a rebalance, or go on behind lost ones.
 
-        Raises
-        ------
-        KafkaError
-            They are there, and were not read.
+        A seek meets messages that are on their way, which Faust takes for progress: it is made anew until they come.
         """
-        tp = TP(self._panes.get_topic_name(), desk.partition)
+        now, tp = time.monotonic(), TP(self._panes.get_topic_name(), desk.partition)
+        if desk.asked_at is not None and now - desk.asked_at < ASK_S:
+            return
+        desk.asked_at = now
         earliest = (await self.app.consumer.earliest_offsets(tp))[tp]
-        if earliest < offset:
-            raise KafkaError(f"{tp}: messages from {desk.ledger.position} were wanted, the first to come was {offset}")
-        lost = offset - desk.ledger.position
-        log.warning("%s: %d messages before %d are gone unread: retention, or a topic made anew", tp, lost, offset)
-        desk.ledger.counts["lost_messages"] += lost
-        desk.ledger.position = offset
+        if earliest > desk.ledger.position:
+            lost = earliest - desk.ledger.position
+            log.warning("%s: %d messages before %d are gone unread: retention, or made anew", tp, lost, earliest)
+            desk.ledger.counts["lost_messages"] += lost
+            desk.ledger.position = earliest
+        await self.app.consumer.seek_wait({tp: desk.ledger.position})
 
     def _found(self, partition: int) -> tuple[Checkpoint, dict[str, tuple[int, bytes]], int]:
         """What is saved of a partition: its checkpoint, each segment's epoch and bytes, the latest epoch."""
