@@ -73,7 +73,7 @@ class Service:
             async with serving(self.settings.live.listen, self.health) as port:
                 log.info("web server on port %d: /live /ready /health", port)
                 counted = await self._topics(stages)
-                if counted is not None:
+                if counted is not None and await self._synced():
                     await self._work(stages, counted)
         finally:
             await self._moves.stop()
@@ -163,6 +163,23 @@ class Service:
             return Observing(self.settings, self.meter, self._shelf, timetable, stage).run
         return Judge(self.settings, self._shelf, timetable, stage, counted["panes"]).run
 
+    async def _synced(self) -> bool:
+        """Know every tag before the first call is looked at; False where it was told to stop before."""
+        while not self.stopping.is_set():
+            try:
+                await self._sync()
+                return True
+            except ClusterError as error:
+                log.warning("%s", error)
+            await self._pause(RETRY_S)
+        return False
+
+    async def _sync(self) -> None:
+        """Announce moves that the store knows and the topic lacks."""
+        timetable = self._moves.timetable
+        for move in await sync(self._store, self.settings.kafka, self.settings.live.tag, timetable, log.warning):
+            timetable.add(move)
+
     async def _watch_topics(self, counted: dict[str, int]) -> None:
         """See that no topic vanishes, and that panes and state keep their partitions: segments belong to them."""
         while not self.stopping.is_set():
@@ -183,11 +200,11 @@ class Service:
         while not self.stopping.is_set():
             if self._moves.failed is not None:
                 raise self._moves.failed
+            await self._pause(SYNC_S)
             try:
-                await sync(self._store, self.settings.kafka, self.settings.live.tag, self._moves.timetable, log.warning)
+                await self._sync()
             except (ClusterError, SourceError) as error:
                 log.warning("%s", error)
-            await self._pause(SYNC_S)
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

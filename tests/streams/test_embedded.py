@@ -28,7 +28,7 @@ BUDGET = parse("200000 calls")
 @pytest.fixture
 def few_runs(monkeypatch):
     """Baselines that are built inside a watch: in a second, with rough thresholds."""
-    monkeypatch.setattr("streams.embedded.baselines.build", partial(baselines.build, runs=4))
+    monkeypatch.setattr("streams.building.baselines.build", partial(baselines.build, runs=4))
 
 
 def watch(known=True, warn=lambda text: None, **options):

@@ -26,7 +26,7 @@ POOL = "support-bot/*"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Baselines that are built in a second, with guaranteed thresholds."""
-    monkeypatch.setattr("streams.embedded.baselines.build", partial(baselines.build, runs=0))
+    monkeypatch.setattr("streams.building.baselines.build", partial(baselines.build, runs=0))
 
 
 def log(last, changed_from=None, prompts=PROMPTS, **fields):

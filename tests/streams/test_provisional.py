@@ -22,7 +22,7 @@ TICK_MS = Clock().tick_ms
 @pytest.fixture
 def few_runs(monkeypatch):
     """Baselines that are built inside a watch: in a second, with rough thresholds."""
-    monkeypatch.setattr("streams.embedded.baselines.build", partial(baselines.build, runs=4))
+    monkeypatch.setattr("streams.building.baselines.build", partial(baselines.build, runs=4))
 
 
 def longer(first, last, changed_from=None, **fields):

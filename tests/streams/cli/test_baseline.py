@@ -163,7 +163,7 @@ def drifting(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 def test_calls_that_drift_inside_are_refused_and_told_from_when_to_build(
     drifting: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.embedded.baselines.build", partial(baselines.build, runs=0))
+    monkeypatch.setattr("streams.building.baselines.build", partial(baselines.build, runs=0))
     source, at = drifting
     told = refusal(call(str(tmp_path), "build", source), BaselineRefusedError)
     assert "it drifts inside" in told

@@ -12,7 +12,7 @@ from tests.streams import traffic
 @pytest.fixture
 def small(write, monkeypatch):
     """A file of twenty prompts of ninety calls each, whose model is swapped late."""
-    monkeypatch.setattr("streams.embedded.baselines.build", partial(baselines.build, runs=0))
+    monkeypatch.setattr("streams.building.baselines.build", partial(baselines.build, runs=0))
     made = traffic.calls(0, 1800, changed_from=1300)
     return write(traffic.lines([{**call, "prompt_name": f"p{n % 20:02}"} for n, call in enumerate(made)]))
 
@@ -35,7 +35,7 @@ def test_without_a_pool_they_are_not_judged_and_fail_on_drift_says_so(driftline,
 
 
 def test_a_pool_that_is_calm_answers_for_its_members(driftline, write, monkeypatch):
-    monkeypatch.setattr("streams.embedded.baselines.build", partial(baselines.build, runs=0))
+    monkeypatch.setattr("streams.building.baselines.build", partial(baselines.build, runs=0))
     made = [{**call, "prompt_name": f"p{n % 20:02}"} for n, call in enumerate(traffic.calls(0, 1400))]
     assert driftline("watch", write(traffic.lines(made)), "--fail-on", "drift").status == 0
 

@@ -38,7 +38,7 @@ def test_the_replay_of_an_alert_gives_the_same_alerts_again(driftline, normal, t
 
 
 def test_the_replay_takes_first_calls_and_force_again(driftline, write, monkeypatch):
-    monkeypatch.setattr("streams.embedded.baselines.build", partial(baselines.build, runs=4))
+    monkeypatch.setattr("streams.building.baselines.build", partial(baselines.build, runs=4))
     path = write(traffic.lines(traffic.calls(0, 1100, changed_from=700, input="Hello there")))
     ran = driftline("watch", path, "--first", "500", "--force", "--json")
     assert b"--force" in ran.out

@@ -119,7 +119,7 @@ def test_calls_without_a_baseline_beside_given_ones_are_told_and_not_judged(drif
 def test_first_on_the_command_line_lets_segments_without_a_baseline_take_their_own(
     driftline, normal, write, monkeypatch
 ):
-    monkeypatch.setattr("streams.embedded.baselines.build", partial(baselines.build, runs=4))
+    monkeypatch.setattr("streams.building.baselines.build", partial(baselines.build, runs=4))
     lines = drifting() + traffic.lines(traffic.calls(1600, 2500, app="other"))
     ran = driftline("watch", write(lines), "--baseline", normal, "--first", "400", "--json")
     assert "other/answer: the first 4" in ran.err
