@@ -45,6 +45,9 @@ QUIET_S = 2.0
 ASK_S = 1.0
 """Seconds after which messages that were passed over are asked for again."""
 
+ASKED = 5
+"""Times that they are asked for before the stage starts anew."""
+
 AT_ONCE = 64
 """Segments that are saved at once."""
 
@@ -92,8 +95,8 @@ class Desk:
     ----------
     unacknowledged
         Messages whose offsets may not be committed yet.
-    asked_at
-        When messages that were passed over were last asked for, None where none are awaited.
+    asked_at, asked
+        When messages that were passed over were last asked for, None where none are awaited, and how often.
     """
 
     def __init__(self, partition: int, epoch: int, ledger: Ledger, judging: Judging, saved: dict[str, int]) -> None:
@@ -102,6 +105,7 @@ class Desk:
         self.saved = saved  # epoch under which each segment was last saved
         self.unacknowledged: list[Any] = []
         self.asked_at: float | None = None
+        self.asked = 0
 
 
 def key(partition: int, epoch: int, segment: str) -> bytes:
@@ -260,7 +264,7 @@ class Judge:
         if offset > desk.ledger.position:
             await self._ask_again(desk)
             return
-        desk.asked_at = None
+        desk.asked_at, desk.asked = None, 0
         desk.unacknowledged.append(event)
         try:
             message = wire.decode(event.value)
@@ -289,11 +293,18 @@ class Judge:
         """Have messages again that Faust has passed over, as it does around a rebalance, or go on behind lost ones.
 
         A seek meets messages that are on their way, which Faust takes for progress: it is made anew until they come.
+
+        Raises
+        ------
+        KafkaError
+            They do not come: the stage must start anew.
         """
         now, tp = time.monotonic(), TP(self._panes.get_topic_name(), desk.partition)
         if desk.asked_at is not None and now - desk.asked_at < ASK_S:
             return
-        desk.asked_at = now
+        desk.asked_at, desk.asked = now, desk.asked + 1
+        if desk.asked > ASKED:
+            raise KafkaError(f"{tp}: messages from {desk.ledger.position} do not come though asked for {ASKED} times")
         earliest = (await self.app.consumer.earliest_offsets(tp))[tp]
         if earliest > desk.ledger.position:
             lost = earliest - desk.ledger.position
