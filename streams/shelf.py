@@ -22,6 +22,21 @@ READ = 2000
 """Baselines that are kept in memory."""
 
 
+def require_embedder(meter: Meter, lens: Lens, owner: str) -> None:
+    """Refuse a lens, named by what it belongs to, that another embedder was measured by.
+
+    Raises
+    ------
+    LensMismatchError
+        The embedder of this run is another one.
+    """
+    if lens.embedder != meter.embedder.identity:
+        raise LensMismatchError(
+            f"{owner} was made with {lens.embedder!r}, this run measures by {meter.embedder.identity!r}: "
+            "give --embedder as it was, or make it again with this one"
+        )
+
+
 class Shelf:
     """What the store holds, for one embedder.
 
@@ -62,11 +77,7 @@ class Shelf:
             found = private(self._store.baseline(name), self._meter.texts)
         except SourceError as error:
             raise SourceError(f"{error}; with several workers the store must be one that all of them reach") from error
-        if found.lens.embedder != self._meter.embedder.identity:
-            raise LensMismatchError(
-                f"baseline {found.id} of {found.segment} was made with {found.lens.embedder!r}, this worker measures "
-                f"by {self._meter.embedder.identity!r}: give --embedder as it was, or build it again with this one"
-            )
+        require_embedder(self._meter, found.lens, f"baseline {found.id} of {found.segment}")
         return found
 
     def put(self, baseline: Baseline) -> None:

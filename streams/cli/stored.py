@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from drift.baseline import Baseline
-from drift.errors import LensMismatchError, SettingsError, SourceError
-from drift.lens import Lens
+from drift.errors import SettingsError, SourceError
 from streams.aliases import epoch_ms
-from streams.measure import Meter
+from streams.shelf import ANCHOR as ANCHOR
+from streams.shelf import require_embedder as require_embedder
 from streams.store import Store
 
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
@@ -45,25 +45,6 @@ def whoami() -> str:
 def tagged_segment(name: str) -> str:
     """The segment that a name of a baseline speaks of: that of ``SEGMENT@TAG``, empty for an id or a file."""
     return "" if os.path.isfile(name) else name.rpartition("@")[0]  # noqa: PTH113  # Path raises for odd names
-
-
-def require_embedder(meter: Meter, lens: Lens, owner: str) -> None:
-    """Refuse a lens, named by what it belongs to, that another embedder was measured by.
-
-    Raises
-    ------
-    LensMismatchError
-        The embedder of this run is another one.
-    """
-    if lens.embedder != meter.embedder.identity:
-        raise LensMismatchError(
-            f"{owner} was made with {lens.embedder!r}, this run measures by {meter.embedder.identity!r}: "
-            "give --embedder as it was, or make it again with this one"
-        )
-
-
-ANCHOR = "anchor"
-"""Tag of the baseline whose prompt version the later ones of a segment are compared with."""
 
 
 def find_origins(
