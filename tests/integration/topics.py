@@ -15,7 +15,8 @@ Sent = tuple[int, bytes | None, bytes | None]
 
 
 async def create(kafka: Kafka, name: str, partitions: int = 1, **configs: str) -> str:
-    """A topic; its whole name."""
+    """A topic that keeps whatever it is given, however old that says it is; its whole name."""
+    configs = {"retention.ms": "-1", **configs}
     admin = AIOKafkaAdminClient(**connection(kafka, "tests"))
     await admin.start()
     try:
