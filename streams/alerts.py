@@ -87,6 +87,12 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     slices: list[Json] = []
     examples: Json | None = None
     replay: str = ""
+    acknowledged: Json | None = None
+
+
+def segment_fields(segment: str) -> Json:
+    """The parts of a segment's name; what it has none of is left out."""
+    return {name: part for name, part in zip(PARTS, parts_of(segment), strict=True) if part}
 
 
 def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
@@ -113,7 +119,7 @@ def alert(judge: Judge, segment: str, alarm: Alarm, *, replay: str) -> Alert:
         record_id=f"{alert_id}-{alarm.state}",
         alert_id=alert_id,
         state=alarm.state,
-        segment={name: part for name, part in zip(PARTS, parts_of(segment), strict=True) if part},
+        segment=segment_fields(segment),
         kind=alarm.kind,
         detector=baseline.title(alarm.detector) if alarm.detector in SCORES else alarm.detector,
         sentence=_sentence(judge, _spoken(judge, segment), alarm, topics, turns, marker),
@@ -162,20 +168,30 @@ def encode(record: Alert) -> bytes:
     return msgspec.json.encode(record)
 
 
+def drift_clause(judge: Judge, segment: str, alarm: Alarm) -> str:
+    """What drifted and by how much, without a word of any call."""
+    return _what(judge, _spoken(judge, segment), alarm)
+
+
+def _what(judge: Judge, segment: str, alarm: Alarm) -> str:
+    if alarm.breach is not None:
+        return what_was_broken(segment, alarm.breach)
+    if alarm.effect is None:
+        return f"{segment}: {alarm.kind} {alarm.state}"
+    if alarm.links:
+        return what_edits_did(segment, alarm, judge.tolerances[alarm.detector])
+    return what_drifted(segment, alarm.detector, alarm.effect)
+
+
 def _sentence(
     judge: Judge, segment: str, alarm: Alarm, topics: list[Json], turns: Sequence[Phrase], marker: Json | None
 ) -> str:
     if alarm.point is None:  # only an alarm that ended has none
         return f"{segment} is back to normal ({judge.baseline.title(alarm.question)}) at {moment(alarm.at)}."
     begun, vague = since_when(alarm.point, alarm.raised_at)
-    if alarm.breach is not None:
-        return f"{begun} {what_was_broken(segment, alarm.breach)}."
-    if alarm.effect is None:
-        return f"{segment}: {alarm.kind} {alarm.state}."
-    if alarm.links:
-        clauses = [f"{begun} {what_edits_did(segment, alarm, judge.tolerances[alarm.detector])}"]
-    else:
-        clauses = [f"{begun} {what_drifted(segment, alarm.detector, alarm.effect)}"]
+    clauses = [f"{begun} {_what(judge, segment, alarm)}"]
+    if alarm.breach is not None or alarm.effect is None:
+        return f"{clauses[0]}."
     if alarm.kind == "data" and (shift := what_moved(topics)):
         clauses.append(shift)
     if turned := what_turned(turns):

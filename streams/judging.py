@@ -20,11 +20,13 @@ from drift.errors import BaselineRefusedError
 from drift.pane import Pane, decode, merge
 from drift.state import Judge, SegmentState, start
 from streams import first as firsts
-from streams.alerts import Alert, alert
+from streams.alerts import Alert, alert, drift_clause
 from streams.embedded import allowed_versions
 from streams.first import First
+from streams.label_values import Distinct
 from streams.ledger import Closed
-from streams.moves import Announced, Timetable
+from streams.moves import Acknowledgement, Announced, Timetable
+from streams.overview import Overview, Phase, Standing, acknowledged, kinds_now, topic_shares
 from streams.provisional import FROZEN, REFUSED, Provisional
 from streams.settings import Settings
 from streams.shares import Shares
@@ -54,6 +56,8 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
         Bytes of what is remembered, or of the ticks that are to become a baseline.
     refused
         Why no baseline could be made of them.
+    standing, raised
+        Alarms that stand, and alarms so far by kind.
     """
 
     position: int
@@ -63,6 +67,17 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
     state: bytes = b""
     first: tuple[bytes, ...] = ()
     refused: str = ""
+    standing: tuple[Standing, ...] = ()
+    raised: dict[str, int] = {}
+
+
+class _Shown(msgspec.Struct, frozen=True):
+    """What of a saved segment is shown before it is judged again: reading no more of it is a hundred times faster."""
+
+    baseline: str = ""
+    refused: str = ""
+    standing: tuple[Standing, ...] = ()
+    raised: dict[str, int] = {}
 
 
 @dataclass(slots=True)
@@ -78,6 +93,9 @@ class Segment:
     first: First | None = None
     refused: str = ""
     provisional: Provisional | None = None
+    standing: dict[str, Standing] = field(default_factory=dict)  # by alert id
+    raised: Counter[str] = field(default_factory=Counter)
+    until: int = 0  # end of the last judged tick
     told: set[str] = field(default_factory=set)  # lenses that were warned of
 
     @property
@@ -102,6 +120,8 @@ class Judging:
     ----------
     counts
         Calls that were judged, and those that were not, by reason.
+    beyond
+        Segments that were not admitted.
     """
 
     def __init__(
@@ -117,11 +137,13 @@ class Judging:
         warn: Warn = lambda text: None,
     ) -> None:
         self.counts: Counter[str] = Counter(counts or {})
+        self.beyond = Distinct()
         self._counted = counted
         self._settings, self._shelf, self._timetable, self._warn = settings, shelf, timetable, warn
         self._saved = dict(saved)
         self._segments: dict[str, Segment] = {}
         self._dirty: set[str] = set()
+        self._news = set(self._saved)
         self._cap = max(settings.segments // among, 1)
         self._shares = Shares(settings.budget, settings.shared, timetable.segments, among=among, warn=warn)
         for name in sorted(self._saved.keys() - timetable.segments):  # they were admitted by who was here before
@@ -148,18 +170,53 @@ class Judging:
         if segment is None:
             if closed.offset > self._counted:
                 self.counts[BEYOND] += sum(pane.calls for pane in closed.panes)
+                self.beyond.add(closed.segment)
             return []
         if closed.offset <= segment.position:
             return []
         self._dirty.add(segment.name)
+        self._news.add(segment.name)
         due = self._timetable.at(segment.name, closed.tick)
         alerts = self._follow(segment, due, closed) if due and due.sequence != segment.sequence else []
+        alerts += self._acknowledged(segment, closed)
         panes = self._seen(segment, closed.panes)
         if panes and segment.judge is None:
             alerts += self._fill(segment, panes)
         elif panes:
             alerts += self._judge(segment, merge(panes))
         return alerts
+
+    def news(self, limit: int) -> list[Overview]:
+        """Overviews of at most so many segments of which something new is known since they were asked for."""
+        chosen = sorted(self._news)[:limit]
+        self._news.difference_update(chosen)
+        return [self._overview(name) for name in chosen]
+
+    def _overview(self, name: str) -> Overview:
+        segment = self._segments.get(name)
+        known = self._timetable.acknowledged(name)
+        if segment is None:
+            saved = msgspec.msgpack.decode(self._saved[name], type=_Shown)
+            phase: Phase = "judged" if saved.baseline else "refused" if saved.refused else "filling"
+            standing = tuple(_taken_note_of(one, known) for one in saved.standing)
+            return Overview(name, phase, 0, 0, saved.baseline, 0, (), standing, saved.raised, {}, saved.refused)
+        standing = tuple(_taken_note_of(one, known) for one in segment.standing.values())
+        judge, state = segment.judge, segment.state
+        if judge is None or state is None:
+            phase = "refused" if segment.refused else "filling"
+            return Overview(name, phase, 0, 0, "", 0, (), standing, dict(segment.raised), {}, segment.refused)
+        return Overview(
+            name,
+            "judged",
+            segment.until,
+            state.calls,
+            judge.baseline.id,
+            judge.baseline.pane.end,
+            kinds_now(judge, state),
+            standing,
+            dict(segment.raised),
+            topic_shares(judge, state),
+        )
 
     def kept(self, position: int) -> dict[str, bytes]:
         """Bytes of the segments that have changed, as of the message before this position."""
@@ -190,6 +247,7 @@ class Judging:
             segment.state = snapshot.decode(kept.state)
         elif kept.first:
             segment.first = First.of(self._settings.first, kept.first)
+        segment.standing, segment.raised = {one.alert_id: one for one in kept.standing}, Counter(kept.raised)
         return segment
 
     def _kept(self, segment: Segment, position: int) -> bytes:
@@ -202,6 +260,8 @@ class Judging:
             snapshot.encode(segment.state) if segment.state else b"",
             segment.first.held if segment.first else (),
             segment.refused,
+            tuple(segment.standing.values()),
+            dict(segment.raised),
         )
         return msgspec.msgpack.encode(kept)
 
@@ -245,6 +305,7 @@ class Judging:
                     f"{move.segment}@{move.tag} was moved to baseline {move.baseline}{by}{why}."
                 )
                 told.append(msgspec.structs.replace(record, sentence=sentence))
+        segment.standing.clear()
         return told
 
     def _end_provisional(self, segment: Segment, first: First, move: Announced, closed: Closed) -> list[Alert]:
@@ -272,7 +333,28 @@ class Judging:
         assert judge is not None and state is not None
         self.counts["judged_calls"] += pane.n
         segment.state, alarms = verdict.judge(judge, state, pane)
-        return [alert(judge, segment.name, alarm, replay="") for alarm in alarms]
+        segment.until = pane.end
+        told = []
+        for one in alarms:
+            told.append(record := alert(judge, segment.name, one, replay=""))
+            if record.state == "firing":
+                drift = drift_clause(judge, segment.name, one)
+                segment.standing[record.alert_id] = Standing.of(record, one.since, drift)
+                segment.raised[record.kind] += 1
+            else:
+                segment.standing.pop(record.alert_id, None)
+        return told
+
+    def _acknowledged(self, segment: Segment, closed: Closed) -> list[Alert]:
+        """Records of alarms that somebody has taken notice of by this tick."""
+        known, told = self._timetable.acknowledged(segment.name), []
+        for name, one in segment.standing.items():
+            ack = known.get(name)
+            if ack is None or one.acknowledged or closed.tick < ack.effective:
+                continue
+            segment.standing[name] = msgspec.structs.replace(one, acknowledged=True)
+            told.append(acknowledged(segment.name, one, ack))
+        return told
 
     def _fill(self, segment: Segment, panes: Sequence[Pane]) -> list[Alert]:
         """Let the first calls become the baseline; until then the segment is watched against itself."""
@@ -309,3 +391,8 @@ class Judging:
         segment.origin = self._shelf.origin(segment.name, made)
         segment.judge = self._judge_of(segment, made)
         segment.state = start(segment.judge)
+
+
+def _taken_note_of(one: Standing, known: Mapping[str, Acknowledgement]) -> Standing:
+    """The same, acknowledged where that is known, be it on record yet or not."""
+    return msgspec.structs.replace(one, acknowledged=True) if one.alert_id in known else one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -110,6 +111,11 @@ class Meter:
     salt
         Seeds the hashes of users and inputs. Only a secret one keeps known users and texts from being guessed: 0, the
         default, is no protection.
+
+    Attributes
+    ----------
+    embed_s
+        Seconds spent in the embedder so far.
     """
 
     def __init__(self, embedder: Embedder, *, texts: Privacy = "full", salt: int = 0) -> None:
@@ -117,6 +123,12 @@ class Meter:
         self.embedder = embedder
         self._grid = GridEmbedder(embedder)
         self.texts, self._salt = texts, salt
+        self.embed_s = 0.0
+
+    @property
+    def embedded(self) -> int:
+        """Texts embedded so far; those that are remembered do not count."""
+        return self._grid.misses
 
     def default_lens(self) -> Lens:
         """The lens that needs no calls."""
@@ -136,7 +148,9 @@ class Meter:
                 progress(min(low + _BATCH, len(records)))
             return Vectors(*(np.concatenate([getattr(p, name) for p in parts]) for name in Vectors.__slots__))
         outputs = [record.output for record in records]
+        begun = time.perf_counter()
         both = self._grid.measure([record.input for record in records] + outputs)
+        self.embed_s += time.perf_counter() - begun
         return Vectors(both[: len(records)], both[len(records) :], trigram_view(outputs))
 
     def measure(self, lens: Lens, records: Sequence[Record], declared: Declared = NOTHING) -> Measured:

@@ -1,15 +1,15 @@
-"""Moves of tags as every worker learns of them, and which one holds for a tick."""
+"""What people decide and every worker learns of: moves of tags, alarms acknowledged, and what holds for a tick."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import msgspec
 
 from drift.errors import CorruptError
 
 
-class Announced(msgspec.Struct, frozen=True):
+class Announced(msgspec.Struct, frozen=True, tag_field="record", tag="move"):
     """From a tick on, ``SEGMENT@TAG`` names a baseline.
 
     Attributes
@@ -45,13 +45,44 @@ class Announced(msgspec.Struct, frozen=True):
         return f"{self.segment}@{self.tag}#{self.sequence}"
 
 
-def encode(move: Announced) -> bytes:
-    """A move on the wire."""
-    return msgspec.json.encode(move)
+class Acknowledgement(msgspec.Struct, frozen=True, tag_field="record", tag="acknowledgement"):
+    """Somebody has taken notice of an alarm, which stands but need not be told of any more.
+
+    Attributes
+    ----------
+    effective
+        Event time in milliseconds since 1970: it is on record from the first tick on that starts then or later.
+    acknowledged_at
+        When, RFC 3339.
+    by, why
+        Who, and the reason given.
+    """
+
+    alert_id: str
+    segment: str
+    effective: int
+    acknowledged_at: str
+    by: str = ""
+    why: str = ""
+
+    @property
+    def name(self) -> str:
+        """What tells it from all others; of several of one alarm the earliest counts, so that all are kept."""
+        return f"acknowledged#{self.alert_id}#{self.acknowledged_at}"
 
 
-def decode(data: bytes) -> Announced:
-    """A move from the wire.
+Decision = Announced | Acknowledgement
+
+_decoder: msgspec.json.Decoder[Decision] = msgspec.json.Decoder(Decision)
+
+
+def encode(decision: Decision) -> bytes:
+    """A decision on the wire."""
+    return msgspec.json.encode(decision)
+
+
+def decode(data: bytes) -> Decision:
+    """A decision from the wire.
 
     Raises
     ------
@@ -59,13 +90,13 @@ def decode(data: bytes) -> Announced:
         It is none.
     """
     try:
-        return msgspec.json.decode(data, type=Announced)
+        return _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CorruptError(f"not a move of a tag: {error}") from error
+        raise CorruptError(f"neither a move of a tag nor an acknowledgement: {error}") from error
 
 
 class Timetable:
-    """Which baseline a tag names for each segment and tick, by the moves known so far.
+    """Which baseline a tag names for each segment and tick, and which alarms are acknowledged, as far as is known.
 
     Parameters
     ----------
@@ -84,6 +115,7 @@ class Timetable:
     def __init__(self, tag: str) -> None:
         self.tag = tag
         self._moves: dict[str, dict[int, Announced]] = {}
+        self._acknowledged: dict[str, dict[str, Acknowledgement]] = {}
 
     @property
     def segments(self) -> Collection[str]:
@@ -99,6 +131,22 @@ class Timetable:
             return
         known = self._moves.setdefault(move.segment, {})
         known[move.sequence] = max(move, known.get(move.sequence, move), key=_rank)
+
+    def acknowledge(self, one: Acknowledgement) -> None:
+        """Learn of an acknowledgement; the first one that is known of an alarm counts, whichever comes first."""
+        known = self._acknowledged.setdefault(one.segment, {})
+        known[one.alert_id] = min(one, known.get(one.alert_id, one), key=_rank)
+
+    def learn(self, decision: Decision) -> None:
+        """Learn of a decision of either sort."""
+        if isinstance(decision, Announced):
+            self.add(decision)
+        else:
+            self.acknowledge(decision)
+
+    def acknowledged(self, segment: str) -> Mapping[str, Acknowledgement]:
+        """Acknowledgements of a segment's alarms, by alert id."""
+        return self._acknowledged.get(segment, {})
 
     def moves(self, segment: str) -> list[Announced]:
         """Moves of a segment, oldest first."""
@@ -121,5 +169,5 @@ class Timetable:
         return max(holding, key=lambda move: move.sequence, default=None)
 
 
-def _rank(move: Announced) -> tuple[int, bytes]:
+def _rank(move: Decision) -> tuple[int, bytes]:
     return move.effective, encode(move)

@@ -125,6 +125,8 @@ class Partition:
         Segments of a tick that are measured; the calls of further ones are counted only.
     committed
         Where to read on.
+    seen
+        Told of every accepted call once, as it is read for the first time.
 
     Attributes
     ----------
@@ -140,6 +142,7 @@ class Partition:
         committed: Committed,
         *,
         segments: int,
+        seen: Callable[[Sequence[Record]], None] = lambda records: None,
     ) -> None:
         """Take the partition over."""
         self.clock = clock
@@ -149,7 +152,7 @@ class Partition:
         self._reached = Reached(committed.newest, committed.last)
         self._floor, self._cuts = committed.floor, committed.cuts
         self._published, self._done = committed.published, committed.done
-        self._segments = segments
+        self._segments, self._seen = segments, seen
         self._open: dict[int, tuple[Committed, set[str]]] = {}  # by tick: the place of its first call, and segments
         self._duplicates = 0
 
@@ -274,6 +277,7 @@ class Partition:
     ) -> None:
         fresh = offsets >= self._done
         self.counts["calls"] += int(fresh.sum())
+        self._seen([calls[i][1] for i in np.flatnonzero(fresh).tolist()])
         for i in np.flatnonzero(late & fresh).tolist():
             self.counts[OUT_OF_TIME] += 1
             detail = "event_time is further behind the newest call of its partition than lateness_s allows"

@@ -13,9 +13,8 @@ import xxhash
 from drift.pane import Pane
 from drift.panel import KINDS
 from drift.provisional import Cut, Window, split
-from streams.alerts import PARTS, Alert
+from streams.alerts import Alert, segment_fields
 from streams.evidence import Json, instant, rounded
-from streams.measure import parts_of
 from streams.observe import Clock
 from streams.readings import SERIES, Readings, distinct, of_pane, of_records
 from streams.records import Record
@@ -224,7 +223,7 @@ def _firing(segment: str, change: Change, at: int, calls: int, replay: str) -> A
         record_id=f"{alert_id}-firing",
         alert_id=alert_id,
         state="firing",
-        segment={name: part for name, part in zip(PARTS, parts_of(segment), strict=True) if part},
+        segment=segment_fields(segment),
         kind=KINDS[change.detector],
         detector=detector,
         provisional=True,

@@ -63,6 +63,10 @@ class Live(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Batches that may wait to be measured; reading pauses when there are as many.
     listen
         Where the web server listens, ``host:port``.
+    apps
+        Apps with metrics of their own; those of all others are told together, as the app ``other``.
+    detailed_segments
+        Segments whose metrics a worker tells kind by kind; with more of them only of those where something stirs.
     """
 
     tag: Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern="^[^@]+$")] = "prod"
@@ -73,6 +77,8 @@ class Live(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch: Annotated[int, msgspec.Meta(ge=1)] = 2000
     queue: Annotated[int, msgspec.Meta(ge=1)] = 4
     listen: str = "127.0.0.1:6066"
+    apps: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 200
+    detailed_segments: Annotated[int, msgspec.Meta(ge=0)] = 500
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

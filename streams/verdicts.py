@@ -8,10 +8,9 @@ import msgspec
 
 from drift.panel import KINDS
 from drift.verdict import Verdict
-from streams.alerts import PARTS
+from streams.alerts import segment_fields
 from streams.embedded import Segment
 from streams.evidence import effect_fields, instant
-from streams.measure import parts_of
 from streams.wording import moment, what_drifted
 
 Json = dict[str, Any]
@@ -53,7 +52,7 @@ def segment_verdict(segment: Segment) -> SegmentVerdict:
     answers = [one.answer for one in found]
     answer = "drift" if "drift" in answers else "no_drift" if "no_drift" in answers else "not_enough_data"
     return SegmentVerdict(
-        segment={name: part for name, part in zip(PARTS, parts_of(segment.name), strict=True) if part},
+        segment=segment_fields(segment.name),
         answer=answer,
         sentence=_sentence(segment, found),
         calls=segment.calls,

@@ -49,17 +49,18 @@ def run(cluster: Cluster) -> Found:
         stop.set()
         watching.join()
         health: Any = worker.get("/health")[1]["stages"]
+        measuring = worker.metric("driftline_measure_seconds_total")
     if said.returncode:
         raise SystemExit(said.stderr.decode())
-    return found(seen, health)
+    return found(seen, health, measuring)
 
 
-def found(seen: list[float], health: Any) -> Found:
+def found(seen: list[float], health: Any, measuring: float) -> Found:
     """Memory after the first while, and lag at the end."""
     warm = np.array(seen[round(WARM_S / LOOK_S) :])
     slope = float(np.polyfit(np.arange(len(warm)) * LOOK_S / 60, warm, 1)[0])
     lag = {stage: sum(health[stage]["lag"].values()) for stage in ("observe", "judge")}
-    judged, measuring = health["judge"]["counts"].get("judged_calls", 0), health["observe"]["measuring_s"]
+    judged = health["judge"]["counts"].get("judged_calls", 0)
     source = "real texts" if DATA.exists() else "simulated texts"
     return Found(
         "An hour at ten times its speed",

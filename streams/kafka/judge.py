@@ -28,6 +28,7 @@ from streams.alerts import Alert
 from streams.alerts import encode as encode_alert
 from streams.cluster import TABLE
 from streams.evidence import instant
+from streams.exposition import Exposition
 from streams.health import Stage
 from streams.judging import Judging
 from streams.kafka.client import faust_broker
@@ -39,6 +40,9 @@ from streams.shelf import Shelf
 log = logging.getLogger(__name__)
 
 LARGEST = 1 << 24
+SHOW_S = 15.0
+"""Seconds between two looks at what is new of segments, for metrics and pages."""
+
 QUIET_S = 2.0
 """Seconds without a closed tick after which what is not saved yet is saved."""
 
@@ -95,6 +99,8 @@ class Desk:
     ----------
     unacknowledged
         Messages whose offsets may not be committed yet.
+    told
+        The counts that metrics reflect.
     asked_at, asked
         When messages that were passed over were last asked for, None where none are awaited, and how often.
     """
@@ -106,6 +112,12 @@ class Desk:
         self.unacknowledged: list[Any] = []
         self.asked_at: float | None = None
         self.asked = 0
+        self.told = self.counts
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Messages and calls, and what became of them."""
+        return self.judging.counts + self.ledger.counts
 
 
 def key(partition: int, epoch: int, segment: str) -> bytes:
@@ -124,20 +136,29 @@ class Judge:
 
     Parameters
     ----------
-    stage
-        Told of progress.
+    stage, exposition
+        Told of progress and of segments.
     """
 
-    def __init__(self, settings: Settings, shelf: Shelf, timetable: Timetable, stage: Stage, partitions: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        shelf: Shelf,
+        timetable: Timetable,
+        stage: Stage,
+        exposition: Exposition,
+        partitions: int,
+    ) -> None:
         """Prepare; nothing is connected before ``run``."""
-        self._settings, self._shelf, self._timetable, self._stage = settings, shelf, timetable, stage
+        self._settings, self._shelf, self._timetable = settings, shelf, timetable
+        self._stage, self._exposition = stage, exposition
         self._partitions = partitions
         self._pool = ThreadPoolExecutor(1, "judge")
         self._lock = asyncio.Lock()  # held while messages are judged or state is saved
         self._desks: dict[int, Desk] = {}
         self._assigned: set[int] = set()
         self._failed: BaseException | None = None
-        self._saved_at = self._closed_at = time.monotonic()
+        self._saved_at = self._closed_at = self._shown_at = time.monotonic()
         self._stopping = False
         self._alerts_sent = 0
         kafka, live = settings.kafka, settings.live
@@ -219,6 +240,7 @@ class Judge:
                     if desk.asked_at is not None:
                         await self._ask_again(desk)
                 await self._save_if_due()
+                await self._show_if_due()
             self._stage.turn()
         self._report()
 
@@ -227,6 +249,15 @@ class Judge:
         quiet = now - self._closed_at > QUIET_S and now - self._saved_at > QUIET_S and self._unsaved
         if quiet or now - self._saved_at > self._settings.live.save_s:
             await self._save()
+
+    async def _show_if_due(self) -> None:
+        """Tell what is new of segments, at once after alarms, else when it is time."""
+        if time.monotonic() - self._shown_at < SHOW_S:
+            return
+        self._shown_at = time.monotonic()
+        loop = asyncio.get_running_loop()
+        for number, desk in list(self._desks.items()):
+            await loop.run_in_executor(self._pool, _shown, number, desk.judging, self._exposition, self._stage)
 
     @property
     def _unsaved(self) -> bool:
@@ -239,6 +270,7 @@ class Judge:
     def _leave(self, app: Any, revoked: Iterable[TP], **_: Any) -> None:
         self._assigned.clear()
         self._desks.clear()
+        self._exposition.segments.keep(set())
 
     async def _judge(self, stream: Any) -> None:
         """The agent: an error in it must not leave the process alive and idle."""
@@ -248,6 +280,7 @@ class Judge:
                     if not self._stopping:
                         await self._take(event)
                         await self._save_if_due()
+                        await self._show_if_due()
         except Exception as error:
             self._failed = error  # told by ``run``
 
@@ -281,6 +314,9 @@ class Judge:
         self._closed_at = time.monotonic()
         loop = asyncio.get_running_loop()
         alerts = await loop.run_in_executor(self._pool, _applied, desk.judging, closed, self._stage)
+        counts = desk.counts
+        self._exposition.judged(len(closed), desk.told, counts)
+        desk.told = counts
         sent = [
             await self._alerts.send(key=name.encode(), value=encode_alert(one), key_serializer="raw")
             for name, one in alerts
@@ -288,6 +324,8 @@ class Judge:
         for one in sent:
             await one
         self._alerts_sent += len(sent)
+        if sent:
+            self._shown_at = -SHOW_S
 
     async def _ask_again(self, desk: Desk) -> None:
         """Have messages again that Faust has passed over, as it does around a rebalance, or go on behind lost ones.
@@ -409,6 +447,9 @@ class Judge:
             high = self.app.consumer.highwater(TP(self._panes.get_topic_name(), number)) or 0
             lag[str(number)] = max(high - desk.ledger.position, 0)
             reading[str(number)] = instant(desk.ledger.closed)
+        ends = [desk.ledger.closed for desk in self._desks.values()]
+        self._exposition.closed_until = min(ends) if ends else None
+        self._exposition.segments_beyond = sum(desk.judging.beyond.estimate for desk in self._desks.values())
         self._stage.reach(sum(desk.ledger.position for desk in self._desks.values()), sum(lag.values()))
         self._stage.detail = {
             "partitions": sorted(self._assigned),
@@ -419,7 +460,7 @@ class Judge:
             "segments": sum(desk.judging.segments for desk in self._desks.values()),
             "unsaved_segments": sum(desk.judging.dirty for desk in self._desks.values()),
             "alerts": self._alerts_sent,
-            "counts": dict(sum((desk.judging.counts + desk.ledger.counts for desk in self._desks.values()), Counter())),
+            "counts": dict(sum((desk.counts for desk in self._desks.values()), Counter())),
         }
 
     @property
@@ -435,3 +476,11 @@ def _applied(judging: Judging, closed: list[Closed], stage: Stage) -> list[tuple
         told += [(one.segment, alert) for alert in judging.apply(one)]
         stage.turn()
     return told
+
+
+def _shown(partition: int, judging: Judging, exposition: Exposition, stage: Stage) -> None:
+    """Show what is new of a partition's segments."""
+    while found := judging.news(AT_ONCE):
+        for one in found:
+            exposition.segments.put(partition, one)
+        stage.turn()

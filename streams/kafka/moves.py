@@ -1,4 +1,4 @@
-"""Moves of tags through the cluster: announced by whoever moves one, followed by every worker."""
+"""Decisions through the cluster, moves of tags above all: announced by whoever makes one, followed by every worker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from drift.errors import CorruptError, SourceError
 from streams.kafka.client import connection
 from streams.kafka.reach import reaching
 from streams.kafka.topic import partitions, reader
-from streams.moves import Announced, Timetable, decode, encode
+from streams.moves import Announced, Decision, Timetable, decode, encode
 from streams.settings import Kafka
 from streams.store import Move, Store
 
@@ -24,8 +24,8 @@ _POLL_MS = 1000
 Warn = Callable[[str], None]
 
 
-async def announce(kafka: Kafka, moves: Sequence[Announced]) -> None:
-    """Tell every worker of moves of tags; telling one again is harmless.
+async def announce(kafka: Kafka, decisions: Sequence[Decision]) -> None:
+    """Tell every worker of moves of tags and of acknowledgements; telling one again is harmless.
 
     Raises
     ------
@@ -40,8 +40,8 @@ async def announce(kafka: Kafka, moves: Sequence[Announced]) -> None:
         producer = AIOKafkaProducer(**connection(kafka, "moves"), acks="all", enable_idempotence=True)
         try:
             await producer.start()
-            for move in moves:
-                await producer.send_and_wait(topic, encode(move), key=move.name.encode())
+            for one in decisions:
+                await producer.send_and_wait(topic, encode(one), key=one.name.encode())
         finally:
             await producer.stop()
 
@@ -174,7 +174,7 @@ class Moves:
         if record.value is None:  # somebody took the record away; what it said has been said
             return
         try:
-            self.timetable.add(decode(record.value))
+            self.timetable.learn(decode(record.value))
         except CorruptError as error:
             place = f"{record.topic}, partition {record.partition}, offset {record.offset}"
             self._warn(f"{place} is passed over: {error}; remove it by a record of its key without a value")

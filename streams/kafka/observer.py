@@ -27,6 +27,7 @@ from drift import pane as panes
 from drift.pane import Pane
 from streams import wire
 from streams.deadletter import letter
+from streams.exposition import Exposition
 from streams.health import Stage
 from streams.kafka.client import connection
 from streams.kafka.topic import stop
@@ -76,14 +77,22 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
 
     Parameters
     ----------
-    stage
-        Told of progress.
+    stage, exposition
+        Told of progress and of calls.
     """
 
-    def __init__(self, settings: Settings, meter: Meter, shelf: Shelf, timetable: Timetable, stage: Stage) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        meter: Meter,
+        shelf: Shelf,
+        timetable: Timetable,
+        stage: Stage,
+        exposition: Exposition,
+    ) -> None:
         """Prepare; nothing is connected before ``run``."""
         self._settings, self._meter, self._shelf, self._timetable = settings, meter, shelf, timetable
-        self._stage = stage
+        self._stage, self._exposition = stage, exposition
         self._topic = settings.kafka.topic("calls")
         self._group = settings.kafka.consumers("observe")
         self._pool = ThreadPoolExecutor(1, "measure")
@@ -94,7 +103,6 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
         self._producer: AIOKafkaProducer = None
         self._admin: AIOKafkaAdminClient = None
         self._waiting: asyncio.Queue[tuple[int, Mapping[TopicPartition, Sequence[Any]]]] = asyncio.Queue()
-        self._seconds = 0.0
         self._committed_at = 0.0
         self._failed: Exception | None = None
 
@@ -174,7 +182,12 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
                     place = msgspec.structs.replace(place, offset=begin[tp], done=max(place.done, begin[tp]))
                 self._consumer.seek(tp, place.offset)
                 partition = Partition(
-                    self._meter, self._sight, self._settings.clock, place, segments=self._settings.segments
+                    self._meter,
+                    self._sight,
+                    self._settings.clock,
+                    place,
+                    segments=self._settings.segments,
+                    seen=self._exposition.calls.add,
                 )
                 self._owned[tp.partition] = Owned(partition, time.monotonic())
 
@@ -229,9 +242,9 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
             if owned is None or self._missing(tp, owned, found[0].offset):
                 continue
             owned.heard, owned.idle = time.monotonic(), False
-            begun = time.perf_counter()
+            begun, before = time.perf_counter(), dict(owned.partition.counts)
             taken, encoded = await loop.run_in_executor(self._pool, _measured, owned.partition, found, self._stage)
-            self._seconds += time.perf_counter() - begun
+            self._exposition.measured(time.perf_counter() - begun, before, owned.partition.counts)
             sent += [await self._send(tp.partition, one, data) for one, data in encoded]
             sent += [await self._bury(tp.partition, one) for one in taken.letters]
         await asyncio.gather(*sent)
@@ -246,6 +259,7 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
         return True
 
     async def _send(self, source: int, pane: Pane, data: bytes) -> Awaitable[Any]:
+        self._exposition.published(1)
         message = Sent(source, pane.segment, pane.tick, pane.end, pane.n, pane.lens, data)
         count = len(await self._producer.partitions_for(self._panes))
         to = xxhash.xxh3_64_intdigest(pane.segment.encode()) % count
@@ -349,9 +363,9 @@ class Observing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
             "partitions": sorted(self._owned),
             "lag": lag,
             "queue": self._waiting.qsize(),
+            "queue_limit": self._waiting.maxsize,
             "watermarks": {str(number): owned.partition.watermark for number, owned in sorted(self._owned.items())},
             "idle": sorted(number for number, owned in self._owned.items() if owned.idle),
-            "measuring_s": round(self._seconds, 3),
             "counts": dict(counts),
         }
 

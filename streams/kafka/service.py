@@ -12,6 +12,7 @@ from typing import Any, Literal
 from aiokafka.errors import InconsistentGroupProtocolError, KafkaError, MessageSizeTooLargeError
 
 from drift.errors import ClusterError, SettingsError, SourceError, StoppedError
+from streams.exposition import Exposition
 from streams.health import Health, Stage
 from streams.http.server import serving
 from streams.kafka.judge import Judge
@@ -52,6 +53,8 @@ class Service:
         self.stopping = asyncio.Event()
         self._store = Store(settings.store)
         self._shelf = Shelf(self._store, meter, settings.scores)
+        live = settings.live
+        self.exposition = Exposition(self.health, role, meter, apps=live.apps, detailed=live.detailed_segments)
         self._moves = Moves(settings.kafka, settings.live.tag, warn=log.warning)
 
     async def run(self) -> None:
@@ -160,8 +163,8 @@ class Service:
     def _stage(self, stage: Stage, counted: dict[str, int]) -> Callable[[asyncio.Event], Awaitable[None]]:
         timetable = self._moves.timetable
         if stage.name == "observe":
-            return Observing(self.settings, self.meter, self._shelf, timetable, stage).run
-        return Judge(self.settings, self._shelf, timetable, stage, counted["panes"]).run
+            return Observing(self.settings, self.meter, self._shelf, timetable, stage, self.exposition).run
+        return Judge(self.settings, self._shelf, timetable, stage, self.exposition, counted["panes"]).run
 
     async def _synced(self) -> bool:
         """Know every tag before the first call is looked at; False where it was told to stop before."""

@@ -19,6 +19,9 @@ from pathlib import Path
 import yaml
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from prometheus_client.openmetrics import parser as openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from streams import wire
 from streams.kafka import judged
@@ -97,6 +100,18 @@ class Worker:
             return error.code, json.loads(error.read())
         except OSError:
             return 0, {}
+
+    def metrics(self, accept: str = "") -> list[Sample]:
+        """Every sample that the worker exposes."""
+        address = f"http://127.0.0.1:{self.port}/metrics"
+        with urllib.request.urlopen(urllib.request.Request(address, headers={"Accept": accept}), timeout=5) as answer:
+            parse = openmetrics.text_string_to_metric_families if accept else text_string_to_metric_families
+            return [one for family in parse(answer.read().decode()) for one in family.samples]
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Sum of the samples of a metric that bear these labels."""
+        found = [one for one in self.metrics() if one.name == name and labels.items() <= one.labels.items()]
+        return sum(one.value for one in found)
 
     def until_answering(self) -> None:
         self._until("/live", (200, 503))

@@ -1,0 +1,170 @@
+"""What a worker tells Prometheus: gathered while it works, rendered when it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
+from typing import Protocol
+
+import prometheus_client as prometheus
+from prometheus_client import exposition as rendering
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from streams.app_totals import AppTotals
+from streams.health import Health
+from streams.metrics import DECLARED
+from streams.segment_lines import SegmentLines
+
+prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter that nobody reads
+
+REASONS = ("rejected_", "late", "beyond_segments")
+UNJUDGED = {
+    "unknown_lens_calls": "unknown_lens",
+    "beyond_segments_calls": "beyond_segments",
+    "without_baseline_calls": "without_baseline",
+    "overtaken_calls": "overtaken",
+}
+"""Counts of a judge, and what they are called as reasons."""
+
+
+class Embedding(Protocol):
+    """What is known of the embedder's work."""
+
+    @property
+    def embed_s(self) -> float:
+        """Seconds spent in it."""
+
+    @property
+    def embedded(self) -> int:
+        """Texts that it was given."""
+
+
+class Exposition:
+    """The metrics of a worker.
+
+    Parameters
+    ----------
+    apps
+        Apps with series of their own.
+    detailed
+        Segments that are told of kind by kind even where they are quiet.
+
+    Attributes
+    ----------
+    calls, segments
+        What observing tells of calls, and judging of segments.
+    closed_until
+        Event time up to which ticks are closed, milliseconds since 1970, None where no partition is judged.
+    segments_beyond
+        Segments that were not admitted.
+    """
+
+    def __init__(self, health: Health, role: str, embedding: Embedding, *, apps: int, detailed: int) -> None:
+        self.calls, self.segments = AppTotals(apps), SegmentLines(detailed)
+        self.closed_until: int | None = None
+        self.segments_beyond = 0
+        self._health, self._role, self._embedding = health, role, embedding
+        self._registry = prometheus.CollectorRegistry()
+        self._counters = {
+            name: prometheus.Counter(name, declared.help, declared.labels, registry=self._registry)
+            for name, declared in DECLARED.items()
+            if name in _COUNTED
+        }
+        self._registry.register(self)
+        self._registry.register(self.calls)
+        prometheus.ProcessCollector(registry=self._registry)
+        prometheus.GCCollector(registry=self._registry)
+
+    def measured(self, seconds: float, before: Mapping[str, int], after: Mapping[str, int]) -> None:
+        """A batch was measured; what was counted of its partition before and after."""
+        self._counters["driftline_measure_seconds_total"].inc(seconds)
+        for name, more in _grown(before, after):
+            if name == "duplicates":
+                self._counters["driftline_duplicate_calls_total"].inc(more)
+            elif name.startswith(REASONS):
+                reason = name.removeprefix("rejected_")
+                self._counters["driftline_rejected_calls_total"].labels(reason).inc(more)
+
+    def published(self, panes: int) -> None:
+        """Panes were published."""
+        self._counters["driftline_panes_total"].inc(panes)
+
+    def judged(self, ticks: int, before: Mapping[str, int], after: Mapping[str, int]) -> None:
+        """Ticks were judged; what was counted of their partition before and after."""
+        self._counters["driftline_ticks_closed_total"].inc(ticks)
+        for name, more in _grown(before, after):
+            if name == "judged_calls":
+                self._counters["driftline_judged_calls_total"].inc(more)
+            elif name in UNJUDGED:
+                self._counters["driftline_unjudged_calls_total"].labels(UNJUDGED[name]).inc(more)
+
+    def collect(self) -> Iterator[Metric]:
+        """What is known at the moment of a scrape."""
+        yield _gauges("driftline_build_info", [((version("driftline"), self._role), 1)])
+        stages = self._health.stages
+        yield _gauges("driftline_stage_ready", [((name,), stage.ready) for name, stage in stages.items()])
+        lags = {(name, at): n for name, stage in stages.items() for at, n in stage.detail.get("lag", {}).items()}
+        yield _gauges("driftline_lag_records", lags.items())
+        if "observe" in stages:
+            yield from self._observing(stages["observe"].detail)
+        if "judge" in stages:
+            yield from self._judging()
+
+    def _observing(self, detail: Mapping[str, int]) -> Iterator[Metric]:
+        yield _gauges("driftline_queue_batches", [((), detail.get("queue", 0))])
+        yield _gauges("driftline_queue_limit_batches", [((), detail.get("queue_limit", 0))])
+        yield _counters("driftline_embed_seconds_total", self._embedding.embed_s)
+        yield _counters("driftline_embedded_texts_total", self._embedding.embedded)
+        slots = self.calls.slots
+        yield _gauges("driftline_label_values", [(("app",), len(slots))])
+        yield _gauges("driftline_label_values_beyond", [(("app",), slots.beyond.estimate)])
+
+    def _judging(self) -> Iterator[Metric]:
+        phases = self.segments.phases()
+        states = ("judged", "filling", "refused")
+        yield _gauges("driftline_segments", [((state,), phases[state]) for state in states])
+        yield _gauges("driftline_segments_beyond", [((), self.segments_beyond)])
+        if self.closed_until is not None:
+            yield _gauges("driftline_closed_until_timestamp_seconds", [((), self.closed_until / 1000)])
+
+    def rendered(self, accept: str) -> tuple[bytes, str]:
+        """The exposition in the format that suits this ``Accept`` header, and its content type."""
+        render, kind = rendering.choose_encoder(accept)
+        openmetrics = kind.startswith("application/openmetrics-text")
+        head = render(self._registry).removesuffix(_EOF)
+        lines = self.segments.lines(openmetrics=openmetrics) if "judge" in self._health.stages else ()
+        return b"".join([head, *lines, _EOF if openmetrics else b""]), kind
+
+
+_EOF = b"# EOF\n"
+_COUNTED = frozenset(
+    {
+        "driftline_rejected_calls_total",
+        "driftline_duplicate_calls_total",
+        "driftline_measure_seconds_total",
+        "driftline_panes_total",
+        "driftline_ticks_closed_total",
+        "driftline_judged_calls_total",
+        "driftline_unjudged_calls_total",
+    }
+)
+"""Counters that are raised as things happen; all others are read off at a scrape."""
+
+
+def _grown(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    for name, count in after.items():
+        if (more := count - before.get(name, 0)) > 0:
+            yield name, more
+
+
+def _gauges(name: str, values: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
+    made = GaugeMetricFamily(name, DECLARED[name].help, labels=DECLARED[name].labels)
+    for labels, value in values:
+        made.add_metric(labels, float(value))
+    return made
+
+
+def _counters(name: str, value: float) -> Metric:
+    made = prometheus.core.CounterMetricFamily(name.removesuffix("_total"), DECLARED[name].help)
+    made.add_metric([], value)
+    return made
