@@ -48,11 +48,11 @@ class Times:
         flat = at * self.counts.shape[1] + buckets
         self.counts += np.bincount(flat, minlength=self.counts.size).reshape(self.counts.shape)
         self.sums += np.bincount(at, values, len(self.sums))
+        traced = np.array([one for one in range(len(there) - 1, -1, -1) if traces[int(there[one])]], np.intp)
         now = time.time()
-        for one in np.unique(flat, return_index=True)[1].tolist():
-            if trace := traces[int(there[one])]:
-                label = {"trace_id": trace[:TRACE_ID]}
-                self.exemplars[int(at[one]), int(buckets[one])] = Exemplar(label, float(values[one]), now)
+        for one in traced[np.unique(flat[traced], return_index=True)[1]].tolist():  # the last of each bucket
+            label = {"trace_id": traces[int(there[one])][:TRACE_ID]}
+            self.exemplars[int(at[one]), int(buckets[one])] = Exemplar(label, float(values[one]), now)
 
     def forget(self, place: int) -> None:
         """Start a place anew."""

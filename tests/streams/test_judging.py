@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from drift import pane as panes
 from streams.alerts import encode
+from streams.evidence import instant
 from streams.judging import BEYOND, UNKNOWN_LENS, Judging
 from streams.ledger import Closed, Ledger, Place
-from streams.moves import Announced, Timetable
+from streams.moves import Acknowledgement, Announced, Timetable
 from streams.observe import Observer, Sight
 from streams.settings import Settings, Sharing
 from streams.shelf import Shelf
@@ -96,7 +97,13 @@ def _restored_says_the_same(table, log, stops, **options):
         place, counts = ledger.place, dict(desk.counts)
     assert told == expected
     assert counts == dict(whole.counts)
+    assert _alarms(judging(table(), saved, **options)) == _alarms(whole), "before anything is judged again"
     return expected
+
+
+def _alarms(desk):
+    """Alarms that stand and have stood, by segment."""
+    return [(one.segment, one.phase, one.baseline, one.standing, one.raised, one.refused) for one in desk.news(99)]
 
 
 @settings(max_examples=4)
@@ -112,6 +119,71 @@ def test_whoever_takes_over_follows_a_move_at_its_tick_and_ends_the_alarms_befor
     table = lambda: timetable((traffic.baseline(), 0), (_other(), move))  # noqa: E731
     told = _restored_says_the_same(table, drifted(), stops)
     assert any(b"was moved to baseline" in text for _, text in told)
+
+
+def test_an_acknowledged_alarm_stands_and_is_on_record_once_from_its_tick_on():
+    log, table = drifted(), timetable((traffic.baseline(), 0))
+    told = read(desk := judging(table), Ledger(Place()), log)
+    (first, *_) = [one for one in map(msgspec.json.decode, (text for _, text in told)) if one["state"] == "firing"]
+    at = msgspec.json.decode(told[0][1])["alert_id"]
+    ticks = sorted({one.tick for one in log if isinstance(one, Sent)})
+
+    def acknowledging(effective):
+        made = timetable((traffic.baseline(), 0))
+        made.learn(Acknowledgement(at, SEGMENT, effective, "2026-01-05T09:00:00Z", by="ann", why="known"))
+        return made
+
+    expected = _restored_says_the_same(lambda: acknowledging(ticks[-1]), log, [30, 60])
+    more = [msgspec.json.decode(text) for _, text in expected if text not in {text for _, text in told}]
+    assert [(one["alert_id"], one["state"]) for one in more] == [(at, "acknowledged")]
+    assert more[0]["acknowledged"] == {"at": "2026-01-05T09:00:00Z", "by": "ann", "why": "known"}
+    assert more[0]["sentence"].endswith("was acknowledged by ann: known.")
+    assert (more[0]["raised_at"], more[0]["since"]) == (first["raised_at"], first["since"])
+    desk = judging(acknowledging(ticks[-1] + 60_000))
+    assert read(desk, Ledger(Place()), log) == told, "it is not yet on record"
+    standing = {one.alert_id: one.acknowledged for one in desk.news(9)[0].standing}
+    assert standing[at], "but shown at once"
+    assert not all(standing.values()) or len(standing) == 1
+
+
+def test_an_acknowledgement_of_an_alarm_that_does_not_stand_changes_nothing():
+    table = timetable((traffic.baseline(), 0))
+    table.learn(Acknowledgement("unheard of", SEGMENT, 0, "2026-01-05T09:00:00Z"))
+    assert read(judging(table), Ledger(Place()), drifted()) == read(
+        judging(timetable((traffic.baseline(), 0))), Ledger(Place()), drifted()
+    )
+
+
+def test_an_overview_says_what_stands_and_how_much_and_comes_once():
+    desk = judging(timetable((traffic.baseline(), 0)))
+    told = [msgspec.json.decode(text) for _, text in read(desk, Ledger(Place()), drifted())]
+    (seen,) = desk.news(9)
+    assert desk.news(9) == []
+    assert {one.alert_id for one in seen.standing} == {one["alert_id"] for one in told}
+    assert sum(seen.raised.values()) == len(told)
+    by_id = {one["alert_id"]: one for one in told}
+    for one in seen.standing:
+        record = by_id[one.alert_id]
+        assert (one.kind, one.detector, one.effect) == (
+            record["kind"],
+            record["detector"],
+            record["effect"]["difference"],
+        )
+        assert one.drift in record["sentence"]
+        assert instant(one.since) == record["since"]
+    assert {one.change for one in seen.standing} == {"served_model atlas-2-0301 → atlas-3"}
+    answers = {one.kind: one for one in seen.kinds}
+    assert answers["model"].answer == "drift"
+    assert answers["data"].answer == "no_drift"
+    assert sum(seen.topics.values()) == pytest.approx(1)
+    assert (seen.baseline, seen.phase, seen.calls) == (traffic.baseline().id, "judged", 500)
+
+
+def test_an_overview_of_a_segment_without_a_baseline_says_so():
+    desk = judging(timetable(), settings=_filling())
+    read(desk, Ledger(Place()), _changing())
+    (seen,) = desk.news(9)
+    assert (seen.phase, seen.baseline, seen.kinds, seen.unknown) == ("filling", "", (), 1)
 
 
 def _of(segment, tick=0, lens="strange", calls=3):
