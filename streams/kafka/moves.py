@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from drift.errors import CorruptError, SourceError
 from streams.kafka.client import connection
+from streams.kafka.following import Follower
 from streams.kafka.reach import reaching
-from streams.kafka.topic import partitions, reader
+from streams.kafka.topic import partitions
 from streams.moves import Announced, Decision, Timetable, decode, encode
 from streams.settings import Kafka
 from streams.store import Move, Store
 
 TOPIC: Final = "baselines"
-
-_POLL_MS = 1000
 
 Warn = Callable[[str], None]
 
@@ -103,7 +101,7 @@ def _missing(store: Store, tag: str, timetable: Timetable, warn: Warn) -> Iterab
                     warn(f"{move.segment}@{move.tag} was moved at {move.moved_at}, which cannot be announced: {error}")
 
 
-class Moves:
+class Moves(Follower):
     """Follows the moves of a tag.
 
     Parameters
@@ -120,57 +118,12 @@ class Moves:
     """
 
     def __init__(self, kafka: Kafka, tag: str, *, warn: Warn = lambda text: None) -> None:
+        super().__init__(kafka, TOPIC, "moves")
         self.timetable = Timetable(tag)
-        self._kafka, self._warn = kafka, warn
-        self._caught_up = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._warn = warn
 
-    @property
-    def failed(self) -> BaseException | None:
-        """What ended the following, None while all is well; a broker that is away is waited for."""
-        ended = self._task is not None and self._task.done() and not self._task.cancelled()
-        return self._task.exception() if ended and self._task else None
-
-    async def start(self) -> None:
-        """Read all that was announced, then follow.
-
-        Raises
-        ------
-        SettingsError
-            No cluster is named.
-        SourceError
-            The cluster cannot be reached, or has no topic for moves.
-        """
-        self._task = asyncio.create_task(self._follow(), name="moves of tags")
-        caught_up = asyncio.create_task(self._caught_up.wait())
-        try:
-            await asyncio.wait((self._task, caught_up), return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            await self.stop()
-            raise
-        finally:
-            caught_up.cancel()
-        if self._task.done():
-            await self._task
-
-    async def stop(self) -> None:
-        """Follow no longer; harmless where nothing was started."""
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError, Exception):  # told by ``failed``
-                await self._task
-
-    async def _follow(self) -> None:
-        async with reader(self._kafka, self._kafka.topic(TOPIC), "moves") as consumer, reaching(self._kafka):
-            ends = await consumer.end_offsets(consumer.assignment())
-            while True:
-                if not self._caught_up.is_set() and await _reached(consumer, ends):
-                    self._caught_up.set()
-                for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
-                    for record in records:
-                        self._learn(record)
-
-    def _learn(self, record: ConsumerRecord[bytes, bytes]) -> None:
+    def learn(self, record: ConsumerRecord[bytes, bytes]) -> None:
+        """Learn of a move; what is none is told, and passed over."""
         if record.value is None:  # somebody took the record away; what it said has been said
             return
         try:
@@ -178,7 +131,3 @@ class Moves:
         except CorruptError as error:
             place = f"{record.topic}, partition {record.partition}, offset {record.offset}"
             self._warn(f"{place} is passed over: {error}; remove it by a record of its key without a value")
-
-
-async def _reached(consumer: AIOKafkaConsumer, ends: dict[object, int]) -> bool:
-    return all([await consumer.position(partition) >= end for partition, end in ends.items()])

@@ -1,0 +1,61 @@
+"""Alerts as the service published them, followed into a book by every worker: each can show those of all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from aiokafka import ConsumerRecord
+
+from drift.errors import DriftError
+from streams.alert_book import AlertBook
+from streams.kafka.following import Follower
+from streams.settings import Kafka
+
+TOPIC: Final = "alerts"
+
+RETRY_S = 10.0
+
+_READING = "The topic of alerts is still being read: more of them may follow."
+
+
+class Alerts(Follower):
+    """Follows the alerts; whatever goes wrong is told and tried again, for nothing but pages depends on it.
+
+    Parameters
+    ----------
+    warn
+        Told of what goes wrong.
+
+    Attributes
+    ----------
+    book
+        Alarms seen so far.
+    """
+
+    def __init__(self, kafka: Kafka, *, warn: Callable[[str], None] = lambda text: None) -> None:
+        super().__init__(kafka, TOPIC, "alerts")
+        self.book = AlertBook()
+        self.book.waiting = _READING
+        self._warn = warn
+
+    def learn(self, record: ConsumerRecord[bytes, bytes]) -> None:
+        """Learn of a record of an alarm."""
+        if record.value is not None:
+            self.book.add(record.value)
+
+    def caught_up(self) -> None:
+        """All alerts that there were are in the book."""
+        self.book.waiting = ""
+
+    async def follow(self) -> None:
+        """Follow until cancelled, from the beginning again after whatever went wrong: repeats are harmless."""
+        while True:
+            try:
+                await super().follow()
+            except DriftError as error:
+                self._caught_up.clear()
+                self.book.waiting = f"Alerts cannot be followed, these may be old: {error}"
+                self._warn(f"alerts cannot be shown: {error}")
+            await asyncio.sleep(RETRY_S)
