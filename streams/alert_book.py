@@ -9,6 +9,8 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
+from streams.measure import segment_named
+
 State = Literal["firing", "acknowledged", "resolved"]
 
 STATES: tuple[State, ...] = get_args(State)
@@ -76,6 +78,17 @@ class Kept:
     def head(self) -> Head:
         """Of its earliest record, which has the evidence unless that has gone from the topic."""
         return next(self.heads[state] for state in STATES if state in self.heads)
+
+    @property
+    def alert_id(self) -> str:
+        """Its id."""
+        return self.head.alert_id
+
+    @property
+    def segment(self) -> str:
+        """The segment that it is of."""
+        of = self.head.segment
+        return segment_named(of.app, of.prompt_name, of.variant)
 
     @property
     def size(self) -> int:

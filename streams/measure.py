@@ -79,6 +79,11 @@ def segment_of(record: Record) -> str:
     return _segment(record.app, record.prompt_name, record.variant == "shadow")
 
 
+def segment_named(app: str, prompt_name: str, variant: str) -> str:
+    """The segment of these parts, as ``parts_of`` tells them."""
+    return _segment(app, prompt_name, variant == "shadow")
+
+
 POOLED = "\x1f*"
 """How the prompt name of a pooled call begins: no prompt is named so, and its segment is written ``app/*``."""
 

@@ -21,10 +21,12 @@ _READING = "The topic of alerts is still being read: more of them may follow."
 
 
 class Alerts(Follower):
-    """Follows the alerts; whatever goes wrong is told and tried again, for nothing but pages depends on it.
+    """Follows the alerts.
 
     Parameters
     ----------
+    patient
+        Whether whatever goes wrong is told and tried again, as in a worker, where nothing but pages depends on it.
     warn
         Told of what goes wrong.
 
@@ -34,11 +36,11 @@ class Alerts(Follower):
         Alarms seen so far.
     """
 
-    def __init__(self, kafka: Kafka, *, warn: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(self, kafka: Kafka, *, patient: bool = True, warn: Callable[[str], None] = lambda text: None) -> None:
         super().__init__(kafka, TOPIC, "alerts")
         self.book = AlertBook()
         self.book.waiting = _READING
-        self._warn = warn
+        self._patient, self._warn = patient, warn
 
     def learn(self, record: ConsumerRecord[bytes, bytes]) -> None:
         """Learn of a record of an alarm."""
@@ -55,6 +57,8 @@ class Alerts(Follower):
             try:
                 await super().follow()
             except DriftError as error:
+                if not self._patient:
+                    raise
                 self._caught_up.clear()
                 self.book.waiting = f"Alerts cannot be followed, these may be old: {error}"
                 self._warn(f"alerts cannot be shown: {error}")

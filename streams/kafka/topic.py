@@ -15,6 +15,8 @@ from streams.kafka.client import connection
 from streams.kafka.reach import reaching
 from streams.settings import Kafka
 
+_LOOKS, _LOOK_S = 10, 0.5
+
 
 @asynccontextmanager
 async def reader(kafka: Kafka, topic: str, role: str) -> AsyncIterator[AIOKafkaConsumer]:
@@ -72,6 +74,11 @@ async def partitions(kafka: Kafka, topic: str, role: str) -> list[TopicPartition
         try:
             await client.bootstrap()
             cluster = await client.fetch_all_metadata()
+            for _ in range(_LOOKS):  # a broker that has just started knows no topic at all for a moment
+                if cluster.topics():
+                    break
+                await asyncio.sleep(_LOOK_S)
+                cluster = await client.fetch_all_metadata()
         finally:
             await client.close()
     numbers = cluster.partitions_for_topic(topic)

@@ -1,0 +1,55 @@
+"""Which alarms may be acknowledged, and what is said of the others."""
+
+import pytest
+
+from drift.errors import SettingsError, SourceError
+from streams.acknowledging import acknowledgement
+from streams.alert_book import AlertBook
+from streams.moves import Timetable, decode, encode
+from tests.streams.test_alert_book import record
+
+NOW = 1_767_600_000_000
+
+
+def acknowledge(book, table, number=1):
+    return acknowledgement(book, table, f"{number:016x}", by="ann", why="known", now=lambda: NOW)
+
+
+def book_of(*records):
+    book = AlertBook()
+    for one in records:
+        book.add(one)
+    return book
+
+
+def test_an_alarm_that_stands_is_acknowledged_from_now_on():
+    done = acknowledge(book_of(record(1)), Timetable("prod"))
+    assert (done.alert_id, done.segment, done.effective, done.by, done.why) == (
+        f"{1:016x}",
+        "bot/answer",
+        NOW,
+        "ann",
+        "known",
+    )
+    assert done.acknowledged_at == "2026-01-05T08:00:00.000Z"
+    assert decode(encode(done)) == done
+
+
+@pytest.mark.parametrize(
+    ("records", "error", "said"),
+    [
+        ([], SourceError, "there is no alarm"),
+        ([record(1), record(1, "resolved")], SettingsError, "ended at"),
+        ([record(1, provisional=True)], SettingsError, "is provisional"),
+    ],
+)
+def test_others_are_refused_with_the_reason(records, error, said):
+    with pytest.raises(error, match=said):
+        acknowledge(book_of(*records), Timetable("prod"))
+
+
+def test_nobody_acknowledges_what_somebody_has():
+    table = Timetable("prod")
+    table.learn(acknowledge(book_of(record(1)), table))
+    with pytest.raises(SettingsError, match=r"was acknowledged at .* by ann"):
+        acknowledge(book_of(record(1)), table)
