@@ -100,6 +100,11 @@ def parts_of(segment: str) -> tuple[str, str, str]:
     return unquote(app), unquote(prompt), variant
 
 
+def segment_name(app: str, prompt: str, variant: str, *, pooled: bool = False) -> str:
+    """The segment of which ``parts_of`` gives these parts; ``pooled`` where it is the pool of an app."""
+    return _segment(app, POOLED if pooled else prompt, variant == "shadow")
+
+
 class Meter:
     """Measures calls by one embedder.
 

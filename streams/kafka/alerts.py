@@ -56,6 +56,8 @@ class Alerts(Follower):
                 await super().follow()
             except DriftError as error:
                 self._caught_up.clear()
-                self.book.waiting = f"Alerts cannot be followed, these may be old: {error}"
-                self._warn(f"alerts cannot be shown: {error}")
+                said = f"Alerts cannot be followed, these may be old: {error}"
+                if said != self.book.waiting:
+                    self._warn(f"alerts cannot be followed: {error}")
+                self.book.waiting = said
             await asyncio.sleep(RETRY_S)

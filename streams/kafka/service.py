@@ -14,12 +14,14 @@ from aiokafka.errors import InconsistentGroupProtocolError, KafkaError, MessageS
 from drift.errors import ClusterError, SettingsError, SourceError, StoppedError
 from streams.health import Health, Stage
 from streams.http.server import serving
+from streams.http.site import Site
+from streams.kafka.alerts import Alerts
 from streams.kafka.judge import Judge
 from streams.kafka.moves import Moves, sync
 from streams.kafka.observer import Observing
 from streams.kafka.topic import partitions
 from streams.measure import Meter
-from streams.settings import Settings
+from streams.settings import Settings, web_token
 from streams.shelf import Shelf
 from streams.store import Store
 
@@ -53,6 +55,7 @@ class Service:
         self._store = Store(settings.store)
         self._shelf = Shelf(self._store, meter, settings.scores)
         self._moves = Moves(settings.kafka, settings.live.tag, warn=log.warning)
+        self._alerts = Alerts(settings.kafka, warn=log.warning)
 
     async def run(self) -> None:
         """Work until told to stop, by SIGTERM or SIGINT or the event ``stopping``.
@@ -70,13 +73,19 @@ class Service:
         names = [name for name in ("observe", "judge") if self.role in (name, "all")]
         stages = [self.health.stage(name) for name in names]
         try:
-            async with serving(self.settings.live.listen, self.health) as port:
-                log.info("web server on port %d: /live /ready /health", port)
+            async with serving(self.settings.live.listen, self._site()) as port:
+                log.info("web server on port %d: /alerts /segments /baselines /metrics /live /ready /health", port)
+                self._alerts.begin()
                 counted = await self._topics(stages)
                 if counted is not None and await self._synced():
                     await self._work(stages, counted)
         finally:
+            await self._alerts.stop()
             await self._moves.stop()
+
+    def _site(self) -> Site:
+        """What the web server shows."""
+        return Site(self.health, self._store, self._alerts.book, token=web_token(self.settings.live))
 
     async def _topics(self, stages: list[Stage]) -> dict[str, int] | None:
         """Partitions of the topics, once the cluster can be reached; None where it was told to stop before."""
@@ -198,8 +207,8 @@ class Service:
     async def _watch_tags(self) -> None:
         """Announce what the store knows and the topic lacks; a follower that ended ends the worker."""
         while not self.stopping.is_set():
-            if self._moves.failed is not None:
-                raise self._moves.failed
+            if failed := self._moves.failed or self._alerts.failed:
+                raise failed
             await self._pause(SYNC_S)
             try:
                 await self._sync()
