@@ -9,7 +9,7 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
-from streams.measure import segment_named
+from streams.measure import segment_name
 
 State = Literal["firing", "acknowledged", "resolved"]
 
@@ -88,7 +88,7 @@ class Kept:
     def segment(self) -> str:
         """The segment that it is of."""
         of = self.head.segment
-        return segment_named(of.app, of.prompt_name, of.variant)
+        return segment_name(of.app, of.prompt_name, of.variant, pooled=bool(self.head.level))
 
     @property
     def size(self) -> int:

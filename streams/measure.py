@@ -79,11 +79,6 @@ def segment_of(record: Record) -> str:
     return _segment(record.app, record.prompt_name, record.variant == "shadow")
 
 
-def segment_named(app: str, prompt_name: str, variant: str) -> str:
-    """The segment of these parts, as ``parts_of`` tells them."""
-    return _segment(app, prompt_name, variant == "shadow")
-
-
 POOLED = "\x1f*"
 """How the prompt name of a pooled call begins: no prompt is named so, and its segment is written ``app/*``."""
 
@@ -104,6 +99,11 @@ def parts_of(segment: str) -> tuple[str, str, str]:
     name, _, variant = segment.partition("#")
     app, _, prompt = name.partition("/")
     return unquote(app), unquote(prompt), variant
+
+
+def segment_name(app: str, prompt: str, variant: str, *, pooled: bool = False) -> str:
+    """The segment of which ``parts_of`` gives these parts; ``pooled`` where it is the pool of an app."""
+    return _segment(app, POOLED if pooled else prompt, variant == "shadow")
 
 
 class Meter:

@@ -14,6 +14,8 @@ from drift.state import Judge, SegmentState
 from drift.verdict import Answer, Verdict
 from streams.alerts import Alert, segment_fields
 from streams.evidence import instant, rounded
+from streams.http.site import KindFields, SegmentFields
+from streams.measure import parts_of
 from streams.moves import Acknowledgement
 from streams.wording import moment
 
@@ -182,6 +184,34 @@ def topic_shares(judge: Judge, state: SegmentState) -> dict[str, float]:
     largest = np.sort(np.argsort(-judge.baseline.fit.proportions, kind="stable")[:TOPICS])
     made = {str(topic): float(counts[topic]) / total for topic in largest.tolist()}
     return made | {"other": max(1.0 - sum(made.values()), 0.0)}
+
+
+def fields(one: Overview) -> SegmentFields:
+    """For pages and programs."""
+    app, prompt_name, variant = parts_of(one.segment)
+    return {
+        "app": app,
+        "prompt_name": prompt_name,
+        "variant": variant,
+        "state": one.phase,
+        "baseline": one.baseline,
+        "judged_until": instant(one.until) if one.until else "",
+        "calls": one.calls,
+        "kinds": [_kind_fields(now) for now in one.kinds],
+        "standing": [alarm.alert_id for alarm in one.standing],
+        "reason": one.refused,
+    }
+
+
+def _kind_fields(now: KindNow) -> KindFields:
+    return {
+        "kind": now.kind,
+        "answer": now.answer,
+        "ratio": rounded(now.ratio),
+        "effect": None if now.effect is None else rounded(now.effect),
+        "unit": now.unit,
+        "reason": now.reason,
+    }
 
 
 def acknowledged(segment: str, one: Standing, by: Acknowledgement) -> Alert:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -21,9 +22,11 @@ from streams.layers import PREFIX as PREFIX
 from streams.observe import LATENESS_MS, TICK_MS, Clock
 from streams.redact import Privacy
 from streams.scores import check as check_scores
-from streams.secret import decoded
+from streams.secret import Secret, decoded, opened
 from streams.slices import check as check_slices
 
+TOKEN_CHARACTERS = 16
+_TOKEN = re.compile(rf"[A-Za-z0-9._~+/=-]{{{TOKEN_CHARACTERS},}}")
 LONGEST_TICK_S = 3600.0
 LONGEST_LATENESS_S = 30 * 86_400.0
 
@@ -67,6 +70,9 @@ class Live(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Apps with metrics of their own; those of all others are told together, as the app ``other``.
     detailed_segments
         Segments whose metrics a worker tells kind by kind; with more of them only of those where something stirs.
+    token, token_file
+        Whoever knows it may acknowledge alarms over HTTP, nobody where there is none; the file is read when a worker
+        starts.
     """
 
     tag: Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern="^[^@]+$")] = "prod"
@@ -79,6 +85,8 @@ class Live(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     listen: str = "127.0.0.1:6066"
     apps: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 200
     detailed_segments: Annotated[int, msgspec.Meta(ge=0)] = 500
+    token: Secret = Secret()
+    token_file: str = ""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -231,8 +239,33 @@ def _checked(values: dict[str, Any]) -> Settings:
     check_slices(settings.slices)
     check_scores(settings.scores)
     check_kafka(settings.kafka)
+    if settings.live.token and settings.live.token_file:
+        raise SettingsError("live.token and live.token_file are both given: give one of them")
+    _check_token(settings.live.token.reveal(), "live.token")
     settings.budget, settings.shared  # noqa: B018  # what cannot be read must fail now, not at the first verdict
     return settings
+
+
+def web_token(live: Live) -> str:
+    """The token as it was given, or as its file holds it now; empty where there is none.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read, or holds what can be no token.
+    """
+    token = opened(live.token, live.token_file, "live.token_file")
+    _check_token(token, f"live.token_file {live.token_file}")
+    return token
+
+
+def _check_token(token: str, name: str) -> None:
+    """See that a token can be sent in a header, and is not guessed; it is not quoted."""
+    if token and not _TOKEN.fullmatch(token):
+        raise SettingsError(
+            f"{name} must be {TOKEN_CHARACTERS} or more of A-Z a-z 0-9 - . _ ~ + / =, such as 'openssl rand -hex 32' "
+            "gives"
+        )
 
 
 def _converted(struct: type[msgspec.Struct], values: Mapping[str, Any], under: str) -> dict[str, Any]:

@@ -1,18 +1,20 @@
-"""The web server of a worker: whether it lives, whether it works, and how far it has come."""
+"""The web server of a worker: read-only but for acknowledging alarms."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from drift.errors import SettingsError, SourceError
-from streams.health import Health
-
-HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+from streams.http.acknowledging import LONGEST, Acknowledging
+from streams.http.alerts import Alerts
+from streams.http.answers import headed, worded
+from streams.http.baselines import Baselines
+from streams.http.segments import Segments
+from streams.http.site import Site
+from streams.http.worker import Worker, style
 
 
 def address(listen: str) -> tuple[str, int]:
@@ -29,8 +31,29 @@ def address(listen: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def application(site: Site) -> web.Application:
+    """All addresses of the server, and what answers there."""
+    app = web.Application(middlewares=[worded], client_max_size=LONGEST)
+    app.on_response_prepare.append(headed)
+    worker, alerts = Worker(site), Alerts(site)
+    for path, answer in {
+        "/live": worker.live,
+        "/ready": worker.ready,
+        "/health": worker.health,
+        "/metrics": worker.metrics,
+        "/alerts": alerts.all,
+        "/alerts/{alert_id}": alerts.one,
+        "/segments": Segments(site).all,
+        "/baselines": Baselines(site).all,
+        "/style.css": style,
+    }.items():
+        app.router.add_get(path, answer)
+    app.router.add_post("/alerts/{alert_id}/acknowledge", Acknowledging(site).post)
+    return app
+
+
 @asynccontextmanager
-async def serving(listen: str, health: Health) -> AsyncIterator[int]:
+async def serving(listen: str, site: Site) -> AsyncIterator[int]:
     """Answer on this address meanwhile; gives the port, which the system chooses where 0 was asked for.
 
     Raises
@@ -39,42 +62,14 @@ async def serving(listen: str, health: Health) -> AsyncIterator[int]:
         The address cannot be had.
     """
     host, port = address(listen)
-    app = web.Application()
-    app["health"] = health
-    app.router.add_get("/live", _live)
-    app.router.add_get("/ready", _ready)
-    app.router.add_get("/health", _health)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(application(site), access_log=None)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
+        one = web.TCPSite(runner, host, port)
         try:
-            await site.start()
+            await one.start()
         except OSError as error:
             raise SourceError(f"live.listen {listen}: {error.strerror}; choose another port") from error
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
-
-
-def _answer(fields: dict[str, Any], *, well: bool = True) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(fields), status=200 if well else 503, content_type="application/json", headers=HEADERS
-    )
-
-
-async def _live(request: web.Request) -> web.Response:
-    health: Health = request.app["health"]
-    stalled = [stage.name for stage in health.stages.values() if stage.stalled]
-    return _answer({"live": health.live, "stalled": stalled}, well=health.live)
-
-
-async def _ready(request: web.Request) -> web.Response:
-    health: Health = request.app["health"]
-    waiting = {stage.name: stage.waiting or "starting" for stage in health.stages.values() if not stage.ready}
-    return _answer({"ready": health.ready, "waiting": waiting}, well=health.ready)
-
-
-async def _health(request: web.Request) -> web.Response:
-    health: Health = request.app["health"]
-    return _answer(health.fields())

@@ -60,6 +60,8 @@ class Alerts(Follower):
                 if not self._patient:
                     raise
                 self._caught_up.clear()
-                self.book.waiting = f"Alerts cannot be followed, these may be old: {error}"
-                self._warn(f"alerts cannot be shown: {error}")
+                said = f"Alerts cannot be followed, these may be old: {error}"
+                if said != self.book.waiting:
+                    self._warn(f"alerts cannot be followed: {error}")
+                self.book.waiting = said
             await asyncio.sleep(RETRY_S)

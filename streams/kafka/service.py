@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Literal
@@ -12,15 +13,19 @@ from typing import Any, Literal
 from aiokafka.errors import InconsistentGroupProtocolError, KafkaError, MessageSizeTooLargeError
 
 from drift.errors import ClusterError, SettingsError, SourceError, StoppedError
+from streams.acknowledging import acknowledgement
 from streams.exposition import Exposition
 from streams.health import Health, Stage
 from streams.http.server import serving
+from streams.http.site import Site
+from streams.kafka.alerts import Alerts
 from streams.kafka.judge import Judge
-from streams.kafka.moves import Moves, sync
+from streams.kafka.moves import Moves, announce, sync
 from streams.kafka.observer import Observing
 from streams.kafka.topic import partitions
 from streams.measure import Meter
-from streams.settings import Settings
+from streams.overview import fields
+from streams.settings import Settings, web_token
 from streams.shelf import Shelf
 from streams.store import Store
 
@@ -56,6 +61,7 @@ class Service:
         live = settings.live
         self.exposition = Exposition(self.health, role, meter, apps=live.apps, detailed=live.detailed_segments)
         self._moves = Moves(settings.kafka, settings.live.tag, warn=log.warning)
+        self._alerts = Alerts(settings.kafka, warn=log.warning)
 
     async def run(self) -> None:
         """Work until told to stop, by SIGTERM or SIGINT or the event ``stopping``.
@@ -73,13 +79,33 @@ class Service:
         names = [name for name in ("observe", "judge") if self.role in (name, "all")]
         stages = [self.health.stage(name) for name in names]
         try:
-            async with serving(self.settings.live.listen, self.health) as port:
-                log.info("web server on port %d: /live /ready /health", port)
+            async with serving(self.settings.live.listen, self._site()) as port:
+                log.info("web server on port %d: /alerts /segments /baselines /metrics /live /ready /health", port)
+                self._alerts.begin()
                 counted = await self._topics(stages)
                 if counted is not None and await self._synced():
                     await self._work(stages, counted)
         finally:
+            await self._alerts.stop()
             await self._moves.stop()
+
+    def _site(self) -> Site:
+        """What the web server shows."""
+        return Site(
+            self.health,
+            self._store,
+            self._alerts.book,
+            overviews=lambda: [fields(one) for one in self.exposition.segments.overviews()],
+            metrics=self.exposition.rendered,
+            token=web_token(self.settings.live),
+            acknowledge=self._acknowledge,
+        )
+
+    async def _acknowledge(self, alert_id: str, segment: str, by: str, why: str) -> None:
+        """Tell every worker that somebody has taken notice of an alarm."""
+        book, timetable = self._alerts.book, self._moves.timetable
+        done = acknowledgement(book, timetable, alert_id, by=by, why=why, now=lambda: time.time_ns() // 1_000_000)
+        await announce(self.settings.kafka, [done])
 
     async def _topics(self, stages: list[Stage]) -> dict[str, int] | None:
         """Partitions of the topics, once the cluster can be reached; None where it was told to stop before."""
@@ -201,8 +227,8 @@ class Service:
     async def _watch_tags(self) -> None:
         """Announce what the store knows and the topic lacks; a follower that ended ends the worker."""
         while not self.stopping.is_set():
-            if self._moves.failed is not None:
-                raise self._moves.failed
+            if failed := self._moves.failed or self._alerts.failed:
+                raise failed
             await self._pause(SYNC_S)
             try:
                 await self._sync()

@@ -1,0 +1,55 @@
+"""Numbers and times of alert records as people read them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from markupsafe import Markup
+
+from streams.wording import figure, lasting, moment, percent
+
+_RELATIVE = ("typical ", "spread ")
+"""How measures begin whose differences are relative."""
+
+
+def when(instant: str | int) -> Markup:
+    """A time, RFC 3339 or milliseconds since 1970, for people and programs; as it is where it is none."""
+    try:
+        ms = instant if isinstance(instant, int) else round(datetime.fromisoformat(instant).timestamp() * 1000)
+        at = datetime.fromtimestamp(ms / 1000).astimezone().isoformat(timespec="seconds")
+        return Markup('<time datetime="{}">{}</time>').format(instant if isinstance(instant, str) else at, moment(ms))
+    except (ValueError, OverflowError, OSError):
+        return Markup("{}").format(instant)
+
+
+def level(value: float, unit: str) -> str:
+    """One side of a comparison."""
+    if unit == "points":
+        return percent(value)
+    return figure(value) if unit in ("", "score") else f"{figure(value)} {unit}"
+
+
+def change(value: float, unit: str, measure: str = "") -> str:
+    """A difference between two sides: of lengths, times and costs it is relative, of shares in points."""
+    number, unit = _parts(value, unit, measure)
+    return f"{number} {unit}".rstrip()
+
+
+def between(low: float, high: float, unit: str, measure: str = "") -> str:
+    """An interval of differences, the unit said once."""
+    (least, unit), (most, _) = (_parts(value, unit, measure) for value in (low, high))
+    return f"{least} to {most} {unit}".rstrip()
+
+
+def _parts(value: float, unit: str, measure: str) -> tuple[str, str]:
+    """The number of a difference, with its sign where it has a way, and its unit."""
+    relative = measure.startswith(_RELATIVE)
+    sign = "+" if value > 0 and (relative or unit in ("points", "score")) else "−" if value < 0 else ""
+    if relative or unit == "points":
+        return sign + percent(abs(value)).removesuffix(" %"), "%" if relative else "points"
+    return sign + figure(abs(value)), "" if unit == "score" else unit
+
+
+def long(seconds: float) -> str:
+    """How long something took or is ago."""
+    return lasting(max(seconds, 0.0) / 86_400)
