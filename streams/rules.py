@@ -35,10 +35,13 @@ def text(document: Any, *comments: str) -> str:
 
 
 class _Readable(yaml.SafeDumper):
-    """Writes lists indented, and long texts as blocks."""
+    """Writes lists indented, long texts as blocks, and what is the same again."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def _block(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
