@@ -21,6 +21,8 @@ TABLES = {
     "kafka": "{brokers: 'kafka-1:9092,kafka-2:9092'}",
     "kafka.topics": "{calls: {partitions: 12, retention: 14d}}",
     "live": "{tag: prod, idle_s: 30}",
+    "alerting": "{url: 'https://driftline.example.com', baseline_days: 60}",
+    "alerting.severities": "{model: page, DriftlineDown: page}",
 }
 """Settings that are tables, with an example each."""
 

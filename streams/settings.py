@@ -15,6 +15,8 @@ from drift.errors import SettingsError
 from drift.fleet import Fleet
 from drift.state import CLEAR_AFTER, TOLERANCES
 from streams import layers
+from streams.alerting import Alerting
+from streams.alerting import check as check_alerting
 from streams.cluster import Kafka as Kafka
 from streams.cluster import check as check_kafka
 from streams.embedded import FIRST, SEGMENTS
@@ -138,6 +140,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Whether segments too small for a baseline of their own are judged together, those of an app in one pool.
     kafka, live
         Of ``driftline run`` and whatever else speaks to Kafka: see ``Kafka`` and ``Live``.
+    alerting
+        Of the rules that ``driftline rules`` writes for Prometheus: see ``Alerting``.
     """
 
     one_false_alarm_every: str = "200000 calls"
@@ -162,6 +166,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pool: bool = True
     kafka: Kafka = Kafka()
     live: Live = Live()
+    alerting: Alerting = Alerting()
 
     @property
     def budget(self) -> Budget:
@@ -196,6 +201,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 TABLE_FIELDS: dict[str, Collection[str]] = dict.fromkeys(Settings.__struct_fields__, ()) | {
     "kafka": Kafka.__struct_fields__,
     "live": Live.__struct_fields__,
+    "alerting": Alerting.__struct_fields__,
 }
 """Every setting, and the settings in those that are tables of settings: each of those has a variable of its own."""
 
@@ -242,6 +248,7 @@ def _checked(values: dict[str, Any]) -> Settings:
     if settings.live.token and settings.live.token_file:
         raise SettingsError("live.token and live.token_file are both given: give one of them")
     _check_token(settings.live.token.reveal(), "live.token")
+    check_alerting(settings.alerting)
     settings.budget, settings.shared  # noqa: B018  # what cannot be read must fail now, not at the first verdict
     return settings
 

@@ -89,11 +89,11 @@ def _default(name: str) -> Any:
 def spelled(settings: Settings, always: Collection[str]) -> tuple[list[str], list[str]]:
     """Settings that differ from the defaults, and some in any case: as variables, and as flags where there is one.
 
-    Left out is what no verdict depends on and may be secret: the salt, the cluster, how the service runs.
+    Left out is what no verdict depends on: the cluster, how the service runs, who is notified, and the salt, a secret.
     """
     variables, flags = [], []
     for name, value in msgspec.structs.asdict(settings).items():
-        if name in ("salt", "kafka", "live") or (value == getattr(Settings(), name) and name not in always):
+        if name in ("salt", "kafka", "live", "alerting") or (value == getattr(Settings(), name) and name not in always):
             continue
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
         if isinstance(value, tuple):

@@ -29,6 +29,7 @@ class _Lazy(click.Group):
         "prompts",
         "lens",
         "topics",
+        "rules",
         "produce",
         "alerts",
         "config",

@@ -97,6 +97,7 @@ class Service:
             self._alerts.book,
             overviews=lambda: [fields(one) for one in self.exposition.segments.overviews()],
             metrics=self.exposition.rendered,
+            runbooks=self.settings.alerting.runbooks,
             token=web_token(self.settings.live),
             acknowledge=self._acknowledge,
         )

@@ -5,6 +5,7 @@ import pytest
 from drift.budget import IMPORTANCE
 from drift.errors import SettingsError
 from drift.state import TOLERANCES
+from streams.alerting import Alerting
 from streams.secret import Secret
 from streams.settings import Kafka, Live, Prompts, Settings, Sharing, load, with_origins
 
@@ -67,6 +68,7 @@ def test_every_setting_can_come_from_the_environment():
         "fleet": "{one_false_alarm_every: 7d, segments: 40, weights: {batch: 0.2}}",
         "kafka": "{brokers: 'one:9092,two:9092', prefix: 'llm.'}",
         "live": "{tag: shadow, idle_s: 5}",
+        "alerting": "{job: mine, severities: {model: page}}",
         "pool": "false",
     }
     settings = load(None, {}, {f"DRIFTLINE_{name.upper()}": text for name, text in given.items()})
@@ -94,6 +96,7 @@ def test_every_setting_can_come_from_the_environment():
         False,
         Kafka(brokers="one:9092,two:9092", prefix="llm."),
         Live(tag="shadow", idle_s=5),
+        Alerting(job="mine", severities={"model": "page"}),
     )
     assert given.keys() == set(Settings.__struct_fields__)
 
@@ -297,7 +300,69 @@ def test_settings_of_the_cluster_that_do_not_fit_are_refused_with_a_remedy(write
 
 
 def test_an_empty_table_changes_nothing(write):
-    assert load(write("kafka:\nlive: {}"), {}, {}) == Settings()
+    assert load(write("kafka:\nlive: {}\nalerting:"), {}, {}) == Settings()
+
+
+def test_every_setting_of_alerting_has_a_variable_that_is_over_the_file():
+    given = {
+        "url": "https://drift.example.com",
+        "runbooks": "https://git.example.com/runbooks",
+        "severities": "{quality: info}",
+        "job": "mine",
+        "keep_firing_s": "20",
+        "down_s": "10",
+        "stale_s": "30",
+        "lag_records": "7",
+        "rejected_share": "0.5",
+        "baseline_days": "8",
+    }
+    assert given.keys() == set(Alerting.__struct_fields__)
+    settings = load(None, {}, {f"DRIFTLINE_ALERTING_{name.upper()}": text for name, text in given.items()})
+    assert settings.alerting == Alerting(
+        given["url"], given["runbooks"], {"quality": "info"}, "mine", 20, 10, 30, 7, 0.5, 8
+    )
+
+
+@pytest.mark.parametrize(
+    ("alerting", "words"),
+    [
+        ("{urls: a}", "unknown setting alerting.urls; settings are url, runbooks, severities, job"),
+        ("{url: 'localhost:6066'}", "alerting.url must be the address of a worker such as https://"),
+        (
+            "{url: 'http://a/{{b}}'}",
+            "without blanks, quotes, backslashes, angle brackets or braces, got 'http://a/{{b}}'",
+        ),
+        ("{url: 'javascript:alert(1)'}", "alerting.url must be the address"),
+        ("{runbooks: ''}", "alerting.runbooks must be an address such as https://"),
+        ("{job: 'a\"b'}", "alerting.job must be the job label of the workers, such as driftline"),
+        ("{severities: {modle: page}}", "unknown kind or alert modle; known: data, model, prompt, output_length"),
+        ("{severities: {DriftlineUp: page}}", "unknown kind or alert DriftlineUp; known: data, "),
+        ("{severities: {DriftlineAlarmAcknowledged: page}}", "unknown kind or alert DriftlineAlarmAcknowledged"),
+        ("{severities: {model: loud}}", "model is 'loud'; wanted: page or ticket or info or none"),
+        ("{severities: {model: page, DriftlineModelDrift: info}}", "model and DriftlineModelDrift are the same"),
+        ("{severities: page}", "alerting.severities is 'page'"),
+        ("{severities: page}", "wanted: a table such as {model: page, DriftlineDown: page}"),
+        ("{keep_firing_s: 300}", "alerting.keep_firing_s must be more than alerting.down_s (300), got 300"),
+        ("{down_s: 0}", "alerting.down_s is 0: Expected `int` >= 1"),
+        ("{rejected_share: 5}", "alerting.rejected_share is 5: Expected `float` < 1.0"),
+        ("{lag_records: many}", "alerting.lag_records is 'many': Expected `int`"),
+        ("5", "alerting is a int; wanted: a table such as {url: 'https://driftline.example.com'"),
+    ],
+)
+def test_settings_of_alerting_that_do_not_fit_are_refused_with_a_remedy(write, alerting, words):
+    assert words in refusal(write(f"alerting: {alerting}"))
+
+
+def test_a_severity_may_be_said_of_a_kind_or_of_an_alert_and_is_a_ticket_otherwise():
+    alerting = Alerting(severities={"model": "page", "DriftlineDataDrift": "none", "DriftlineDown": "info"})
+    wanted = {
+        "DriftlineModelDrift": "page",
+        "DriftlineDataDrift": "none",
+        "DriftlineDown": "info",
+        "DriftlineQualityDrift": "ticket",
+        "DriftlineLagGrowing": "ticket",
+    }
+    assert {name: alerting.severity(name) for name in wanted} == wanted
 
 
 def test_a_cluster_is_asked_for_by_name_where_none_is_given():
