@@ -180,12 +180,12 @@ max_over_time({filling}[1d] offset {before}) > 0""",
             "DriftlineBaselineOld",
             f"""\
 count by (job, app) (
-  time() - max by (job, app, prompt_name, variant) (driftline_baseline_built_timestamp_seconds{of()}) > {days} * 86400
+  time() - max by (job, app, prompt_name, variant) (driftline_baseline_end_timestamp_seconds{of()}) > {days} * 86400
 )""",
             "1h",
             f"Baselines of {APP} are older than {days} days",
-            f"{COUNT} segments of {APP} (job {JOB}) are compared with a baseline that was built more than {days} "
-            "days ago.",
+            f"{COUNT} segments of {APP} (job {JOB}) are compared with a baseline whose last calls are more than {days} "
+            "days old.",
             severity="info",
             page="baselines",
         ),

@@ -144,6 +144,7 @@ class Judging:
         self._segments: dict[str, Segment] = {}
         self._dirty: set[str] = set()
         self._news = set(self._saved)
+        self._heard = 0  # acknowledgements that have been looked at
         self._cap = max(settings.segments // among, 1)
         self._shares = Shares(settings.budget, settings.shared, timetable.segments, among=among, warn=warn)
         for name in sorted(self._saved.keys() - timetable.segments):  # they were admitted by who was here before
@@ -188,6 +189,9 @@ class Judging:
 
     def news(self, limit: int) -> list[Overview]:
         """Overviews of at most so many segments of which something new is known since they were asked for."""
+        heard = self._timetable.heard[self._heard :]
+        self._heard += len(heard)
+        self._news |= {one.segment for one in heard} & (self._segments.keys() | self._saved.keys())
         chosen = sorted(self._news)[:limit]
         self._news.difference_update(chosen)
         return [self._overview(name) for name in chosen]

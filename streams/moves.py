@@ -103,6 +103,11 @@ class Timetable:
     tag
         The tag that is followed; moves of others are passed over.
 
+    Attributes
+    ----------
+    heard
+        Acknowledgements in the order in which they were heard of.
+
     Examples
     --------
     >>> table = Timetable("prod")
@@ -116,6 +121,7 @@ class Timetable:
         self.tag = tag
         self._moves: dict[str, dict[int, Announced]] = {}
         self._acknowledged: dict[str, dict[str, Acknowledgement]] = {}
+        self.heard: list[Acknowledgement] = []
 
     @property
     def segments(self) -> Collection[str]:
@@ -134,6 +140,7 @@ class Timetable:
 
     def acknowledge(self, one: Acknowledgement) -> None:
         """Learn of an acknowledgement; the first one that is known of an alarm counts, whichever comes first."""
+        self.heard.append(one)
         known = self._acknowledged.setdefault(one.segment, {})
         known[one.alert_id] = min(one, known.get(one.alert_id, one), key=_rank)
 
