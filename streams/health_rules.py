@@ -160,6 +160,7 @@ sum by (job, app) (rate(driftline_calls_total{of()}[6h]))""",
             "No baseline could be made of the first calls of some segments",
             f"{COUNT} segments of job {JOB} are not judged: their first calls cannot be a baseline.",
             page="segments",
+            kept=True,
         ),
         _alert(
             alerting,
@@ -188,6 +189,7 @@ count by (job, app) (
             "days old.",
             severity="info",
             page="baselines",
+            kept=True,
         ),
         _alert(
             alerting,
@@ -221,13 +223,15 @@ def _alert(
     severity: str = "ticket",
     inhibits: str = "",
     page: str = "health",
+    kept: bool = False,
 ) -> Rule:
-    """A rule; ``page`` is the one of a worker's web server that shows more."""
+    """A rule; ``page`` of a worker's web server shows more. One that is ``kept`` goes on while workers start anew."""
     labels = {"category": "health", "severity": alerting.severity(name, severity)}
     return {
         "alert": name,
         "expr": expr,
         "for": lasting,
+        **({"keep_firing_for": spoken(alerting.keep_firing_s)} if kept else {}),
         "labels": labels | ({"inhibits": inhibits} if inhibits else {}),
         "annotations": {
             "summary": summary,

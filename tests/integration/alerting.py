@@ -22,7 +22,9 @@ import yaml
 
 from tests.integration.brokers import ROOT
 
-PATIENCE_S = 60
+PATIENCE_S = 90
+KEEP = "40s"
+"""For which alerts go on without their samples: a worker that is started again is back by then."""
 TEMPLATE = ROOT / "deploy/alertmanager/driftline.tmpl"
 RECEIVERS = ("driftline-pages", "driftline-tickets", "driftline-info")
 PROGRAMS = {
@@ -125,7 +127,7 @@ def quickened(rules: dict[str, Any]) -> dict[str, Any]:
         group["interval"] = "1s"
         for rule in group["rules"]:
             rule |= {"for": "2s"} if "for" in rule else {}
-            rule |= {"keep_firing_for": "3s"} if "keep_firing_for" in rule else {}
+            rule |= {"keep_firing_for": KEEP} if "keep_firing_for" in rule else {}
     return rules
 
 

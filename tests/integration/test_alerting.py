@@ -17,7 +17,7 @@ from tests.integration.live import Worker, driftline, sent_and_judged
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
-BEFORE, CHANGED, AFTER = 1200, 2400, 9000
+BEFORE, CHANGED, AFTER = 1200, 2400, 6000
 CLEAR_AFTER = 300
 
 

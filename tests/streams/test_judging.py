@@ -140,7 +140,8 @@ def test_an_acknowledged_alarm_stands_and_is_on_record_once_from_its_tick_on():
     assert more[0]["sentence"].endswith("was acknowledged by ann: known.")
     assert (more[0]["raised_at"], more[0]["since"]) == (first["raised_at"], first["since"])
     table = timetable((traffic.baseline(), 0))
-    assert read(desk := judging(table), Ledger(Place()), log) == told
+    desk = judging(table)
+    assert read(desk, Ledger(Place()), log) == told
     assert not any(one.acknowledged for one in desk.news(9)[0].standing)
     table.learn(Acknowledgement(at, SEGMENT, ticks[-1] + 60_000, "2026-01-05T09:00:00Z"))
     table.learn(Acknowledgement(at, "unknown/segment", 0, "2026-01-05T09:00:00Z"))
