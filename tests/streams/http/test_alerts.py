@@ -66,6 +66,15 @@ def test_every_field_of_an_alert_record_is_read():
     assert known - {"acknowledged", "resolved_at", "provisional"} == fields().keys()
 
 
+def test_the_runbook_of_its_kind_is_named_and_linked_where_it_has_an_address():
+    page = ask(site([encoded()], runbooks="https://r.example/runbooks/"), PAGE).text
+    assert '<a href="https://r.example/runbooks/DriftlineDataDrift.md"' in page
+    page = ask(site([encoded(kind="output_length")], runbooks="docs/runbooks"), PAGE).text
+    assert "<code>docs/runbooks/DriftlineOutputLengthDrift.md</code>" in page and 'href="docs' not in page
+    for records, runbooks in (([encoded()], ""), ([encoded(kind="unheard of")], "https://r.example")):
+        assert "runbook" not in ask(site(records, runbooks=runbooks), PAGE).text
+
+
 def test_who_took_notice_and_when_it_ended_are_told():
     page = ask(site([encoded(), acknowledged(by="Ann <a@b>", why="it is <wanted>")]), PAGE)
     text = inside(page.text).text

@@ -17,8 +17,14 @@ def kind(name, answer="no_drift", **more):
 
 def segment(app="bot", **more):
     return {
-        "app": app, "prompt_name": "answer", "variant": "", "state": "judged", "baseline": "b2889dc17e825612",
-        "judged_until": "2026-01-24T08:00:00.000Z", "calls": 12_345, "standing": ["4c52543ae3f7f13d"],
+        "app": app,
+        "prompt_name": "answer",
+        "variant": "",
+        "state": "judged",
+        "baseline": "b2889dc17e825612",
+        "judged_until": "2026-01-24T08:00:00.000Z",
+        "calls": 12_345,
+        "standing": ["4c52543ae3f7f13d"],
         "kinds": [
             kind("data"),
             kind("output_length", "drift", ratio=1.3, effect=-0.68, unit="ratio"),
@@ -111,7 +117,7 @@ def test_a_store_that_holds_nothing_yet_is_told_and_not_made(tmp_path):
 def test_what_is_damaged_is_told(tmp_path):
     one = some_baseline(1)
     store = demo_store(tmp_path, one)
-    (tmp_path / "baselines" / f"{one.id}.safetensors").write_bytes(b"damaged")
+    (tmp_path / "baselines" / f"{one.id}.safetensors").write_bytes((2).to_bytes(8, "little") + b"xx")
     found = ask(site(store=store), "/baselines", headers=PROGRAM)
     assert found.status == 503
     assert "is damaged" in found.fields["error"]
