@@ -5,12 +5,13 @@ import json
 import msgspec
 import pytest
 
-from streams.alerts import Alert
-from streams.http.evidence import Record
+from streams.alerts import Alert, encode
+from streams.http.evidence import Record, read
 from tests.streams.http.asking import PROGRAM, ask, site
 from tests.streams.http.records import ALERT, HOSTILE, acknowledged, encoded, fields, hostile, resolved
 from tests.streams.http.test_texts import inside
 from tests.streams.test_alert_book import record
+from tests.streams.test_alerts import raised
 
 PAGE = f"/alerts/{ALERT}"
 
@@ -73,6 +74,13 @@ def test_the_runbook_of_its_kind_is_named_and_linked_where_it_has_an_address():
     assert "<code>docs/runbooks/DriftlineOutputLengthDrift.md</code>" in page and 'href="docs' not in page
     for records, runbooks in (([encoded()], ""), ([encoded(kind="unheard of")], "https://r.example")):
         assert "runbook" not in ask(site(records, runbooks=runbooks), PAGE).text
+
+
+def test_records_as_detectors_make_them_are_read_whole():
+    for one in raised():
+        assert msgspec.to_builtins(read(encode(one))).items() >= {"sentence": one.sentence, "kind": one.kind}.items()
+        page = ask(site([encode(one)]), f"/alerts/{one.alert_id}")
+        assert "not written as this release knows" not in page.text and page.status == 200
 
 
 def test_who_took_notice_and_when_it_ended_are_told():
