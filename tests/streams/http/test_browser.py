@@ -31,7 +31,7 @@ async def visited(browser, address, path, width, scheme, picture):
     page.on("pageerror", lambda one: happened.append(("error", str(one))))
     page.on("popup", lambda one: happened.append(("popup", one.url)))
     page.on("request", lambda one: asked.append(one.url))
-    answer = await page.goto(address + path, wait_until="networkidle")
+    answer = await page.goto(address + path)
     assert answer.status == 200
     for one in await page.locator("summary").all():
         await one.click()

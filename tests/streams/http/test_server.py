@@ -10,6 +10,7 @@ from drift.errors import SettingsError, SourceError
 from streams.http.server import address, serving
 from tests.streams.http.asking import PROGRAM, ask, site
 from tests.streams.http.records import ALERT, encoded
+from tests.streams.http.test_texts import inside
 
 PATHS = ["/live", "/ready", "/health", "/metrics", "/alerts", f"/alerts/{ALERT}", "/segments", "/baselines"]
 WHOLE = [*PATHS, "/style.css", "/nothing", "/alerts/none", "/alerts?state=x", f"/alerts/{ALERT}/acknowledge"]
@@ -68,8 +69,8 @@ def test_people_get_pages_and_programs_json(path):
 def test_a_question_with_a_mistake_is_refused_by_the_name_of_the_field(path, words):
     page, fields = ask(site([encoded()]), path, ("GET", path, {"headers": PROGRAM}))
     assert (page.status, fields.status) == (400, 400)
-    assert words in fields.fields["error"]
-    assert "This question has a mistake" in page.text
+    assert words in fields.fields["error"] and words in inside(page.text).text
+    assert "The address has a mistake" in page.text
 
 
 def test_a_mistake_is_quoted_as_text():
