@@ -143,8 +143,8 @@ def _reason(request: web.Request, error: web.HTTPException) -> str:
 
 def _refusal(request: web.Request, refused: RefusedError) -> web.Response:
     if request.method in ("GET", "HEAD") and not wants_json(request):
-        why = refused.why[:1].upper() + refused.why[1:]
-        return as_page("refused.html", refused.status, refused.headers, here="", number=refused.status, why=why)
+        values = {"here": "", "number": refused.status, "why": refused.why}
+        return as_page("refused.html", refused.status, refused.headers, **values)
     return as_json({"error": refused.why}, refused.status, refused.headers)
 
 

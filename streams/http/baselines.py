@@ -48,7 +48,7 @@ class Baselines:
     async def all(self, request: web.Request) -> web.Response:
         """Tags and baselines, by segment."""
         segment = asked(request, {"segment": None})["segment"]
-        stored = await self._look()
+        stored = await self.look()
         tags = [one for one in stored.tags if segment in ("", one.segment)]
         baselines = [one for one in stored.baselines if segment in ("", one.segment)]
         tagged = {(one.segment, one.baseline) for one in tags}
@@ -64,7 +64,8 @@ class Baselines:
             count=(len(tags), len(baselines)),
         )
 
-    async def _look(self) -> Stored:
+    async def look(self) -> Stored:
+        """What the store holds, or held a short while ago."""
         async with self._asking:  # one asks for all who wait
             if self._now() - self._stored.at > KEPT_S:
                 self._stored = Stored(*await asyncio.to_thread(_read, self._store), self._now())

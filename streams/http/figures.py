@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from markupsafe import Markup
 
+from streams.aliases import epoch_ms
+from streams.http.texts import shown
 from streams.wording import figure, lasting, moment, percent
 
 _RELATIVE = ("typical ", "spread ")
 """How measures begin whose differences are relative."""
 
 
-def when(instant: str | int) -> Markup:
-    """A time, RFC 3339 or milliseconds since 1970, for people and programs; as it is where it is none."""
+def when(instant: str) -> Markup:
+    """A time, RFC 3339, for people and programs; as it is where it is none."""
+    ms = epoch_ms(instant)
     try:
-        ms = instant if isinstance(instant, int) else round(datetime.fromisoformat(instant).timestamp() * 1000)
-        at = datetime.fromtimestamp(ms / 1000).astimezone().isoformat(timespec="seconds")
-        return Markup('<time datetime="{}">{}</time>').format(instant if isinstance(instant, str) else at, moment(ms))
-    except (ValueError, OverflowError, OSError):
-        return Markup("{}").format(instant)
+        said = moment(ms) if ms is not None else ""
+    except (ValueError, OverflowError):  # beyond the calendar
+        said = ""
+    return Markup('<time datetime="{}">{}</time>').format(instant, said) if said else shown(instant, 50)
 
 
 def level(value: float, unit: str) -> str:

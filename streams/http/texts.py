@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ from markupsafe import Markup, escape
 LONGEST = 2000
 """Characters of one text that a page shows."""
 
+_UNUSUAL = re.compile(r"[^\n\t -~]")
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 """Letters and marks by their category that show nothing."""
 _JOINERS = "\u200c\u200d"
@@ -30,7 +32,8 @@ def shown(text: str, limit: int = LONGEST) -> Markup:
 
 def _pieces(text: str) -> Iterator[Markup]:
     start = 0
-    for place, character in enumerate(text):
+    for found in _UNUSUAL.finditer(text):
+        place, character = found.start(), found[0]
         if _hidden(text, place, character):
             yield escape(text[start:place])
             yield Markup('<span class="mark">U+{:04X}</span>').format(ord(character))
@@ -39,8 +42,6 @@ def _pieces(text: str) -> Iterator[Markup]:
 
 
 def _hidden(text: str, place: int, character: str) -> bool:
-    if character.isascii():
-        return not (character.isprintable() or character in "\n\t")
     if character in _JOINERS:
         return not (_joins(text[place - 1 : place]) and _joins(text[place + 1 : place + 2]))
     if _selects(character):  # one after a symbol chooses how it looks, in other places they carry what is not seen

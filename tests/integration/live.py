@@ -119,6 +119,15 @@ class Worker:
     def until_ready(self) -> None:
         self._until("/ready", (200,))
 
+    def until_shown(self, alarms: set[str]) -> bool:
+        """Whether its pages show these alarms, and no others, before patience ends."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            if {one["alert_id"] for one in self.get("/alerts?format=json")[1]["alerts"]} == alarms:
+                return True
+            time.sleep(0.2)
+        return False
+
     def _until(self, path: str, wanted: tuple[int, ...]) -> None:
         deadline = time.monotonic() + PATIENCE_S
         while self.get(path)[0] not in wanted:

@@ -21,6 +21,8 @@ def test_the_service_says_byte_for_byte_what_watch_says_of_the_same_calls(config
         worker.until_ready()
         sent_and_judged(config, kafka, traffic.lines(traffic.CALLS))
         health = worker.get("/health")[1]
+        wanted = {json.loads(line)["alert_id"] for line in watched.values()}
+        assert worker.until_shown(wanted)
         assert worker.end(signal.SIGTERM) == 0
     assert len(watched) >= 3
     assert asyncio.run(live.alerts(kafka)) == watched

@@ -7,7 +7,7 @@ from drift.errors import SettingsError
 from drift.state import TOLERANCES
 from streams.alerting import Alerting
 from streams.secret import Secret
-from streams.settings import Kafka, Live, Prompts, Settings, Sharing, load, with_origins
+from streams.settings import Kafka, Live, Prompts, Settings, Sharing, load, web_token, with_origins
 
 
 def refusal(file=None, flags=None, environment=None):
@@ -240,6 +240,35 @@ def test_a_password_comes_from_file_or_environment_and_is_never_shown(write):
     assert settings.kafka.password == Secret("12345")
     assert "12345" not in repr(settings)
     assert "password=***" in repr(settings)
+
+
+TOKEN = "0123456789abcdef"
+
+
+def test_the_token_of_the_web_server_comes_from_a_file_or_the_environment_and_is_never_shown(write, tmp_path):
+    settings = load(None, {}, {"DRIFTLINE_LIVE_TOKEN": TOKEN})
+    assert web_token(settings.live) == TOKEN
+    assert TOKEN not in repr(settings)
+    held = tmp_path / "token"
+    held.write_text(f"{TOKEN}-of-file\n")
+    assert web_token(load(write(f"live: {{token_file: {held}}}"), {}, {}).live) == f"{TOKEN}-of-file"
+    assert web_token(Settings().live) == ""
+
+
+def test_what_can_be_no_token_is_refused_and_not_told(write, tmp_path):
+    for token in ("hunter2", "hunter2 hunter2 hunter2", "hunter2-hünter2-hunter2"):
+        said = refusal(write(f"live: {{token: {token}}}"), {}, {})
+        assert "live.token must be 16 or more of" in said and "nter2" not in said
+    said = refusal(write(f"live: {{token: {TOKEN}, token_file: there}}"), {}, {})
+    assert said == "live.token and live.token_file are both given: give one of them"
+    held = tmp_path / "token"
+    for text, words in (("hunter2", "must be 16 or more of"), ("", "is empty"), (None, "cannot be read")):
+        held.unlink(missing_ok=True)
+        if text is not None:
+            held.write_text(text)
+        with pytest.raises(SettingsError, match=f"live.token_file {held}.*{words}") as refused:
+            web_token(load(write(f"live: {{token_file: {held}}}"), {}, {}).live)
+        assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
