@@ -86,7 +86,10 @@ def test_every_metric_that_is_asked_for_exists_with_the_labels_that_are_named(ex
 
 
 def test_expressions_are_parsed_as_meant():
-    asked = 'topk(2, label_replace(a_b, "x", "$1", "y", "(.+)")) / on (z) group_left (u) rate(c:d{e=~"f|g"}[5m]) or vector(0)'
+    asked = (
+        'topk(2, label_replace(a_b, "x", "$1", "y", "(.+)")) '
+        '/ on (z) group_left (u) rate(c:d{e=~"f|g"}[5m]) or vector(0)'
+    )
     assert parsed(asked) == ({"a_b", "c:d"}, {"y", "z", "u", "e"})
 
 
