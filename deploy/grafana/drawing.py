@@ -11,9 +11,12 @@ from grafana_foundation_sdk.builders import dashboard as boards
 from grafana_foundation_sdk.builders import prometheus, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common, dashboard
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 SOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 GREEN, YELLOW, RED, BLUE = "green", "yellow", "red", "blue"
+
+Panel = timeseries.Panel | stat.Panel | statetimeline.Panel | table.Panel
 
 FLEET, SEGMENT, SERVICE = "driftline-fleet", "driftline-segment", "driftline-service"
 """What the dashboards are known by; links and bookmarks rest on it."""
@@ -61,7 +64,9 @@ def query(
     """A question to Prometheus: over time, or of the end of the time shown; ``rows`` makes a table of it."""
     asked = prometheus.Dataquery().expr(expr).exemplar(exemplars)
     asked = asked.instant() if instant or rows else asked.range()
-    return asked.format("table" if rows else "time_series").legend_format(legend or "__auto")
+    return asked.format(PromQueryFormat.TABLE if rows else PromQueryFormat.TIME_SERIES).legend_format(
+        legend or "__auto"
+    )
 
 
 def steps(*colours: tuple[float | None, str]) -> boards.ThresholdsConfig:
@@ -144,7 +149,7 @@ def states(
         for number, (text, colour) in enumerate(texts)
     }
     panel = statetimeline.Panel().title(title).description(description).mappings([dashboard.ValueMap(options=options)])
-    panel = panel.show_value(common.VisibilityMode.NEVER).row_height(0.8).fill_opacity(80).max(1)
+    panel = panel.show_value(common.VisibilityMode.NEVER).row_height(0.8).fill_opacity(80)
     return _asked(panel, [asked], width, 8)
 
 
@@ -238,7 +243,7 @@ class Board:
         made = made.target(prometheus.Dataquery().expr(asked).ref_id("Anno").range().datasource(SOURCE))
         self._made.annotation(made.title_format(title).text_format(text).use_value_for_time(at_value).tag_keys("kind"))
 
-    def row(self, title: str, *panels: Any) -> None:
+    def row(self, title: str, *panels: Panel) -> None:
         """Add a row of panels under a heading."""
         self._panels += 1
         self._made.with_row(boards.Row(title).id(self._panels))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from drawing import (
     DETAIL,
     EVIDENCE,
@@ -10,6 +12,7 @@ from drawing import (
     RED,
     YELLOW,
     Board,
+    Panel,
     lines,
     linked,
     number,
@@ -61,7 +64,7 @@ def alarms(*selectors: str) -> str:
     )
 
 
-def standing(description: str, *selectors: str):
+def standing(description: str, *selectors: str) -> Panel:
     """The table of standing alarms."""
     value = [dashboard.DynamicConfigValue(id_val="mappings", value=[YES_OR_NO])]
     asked = query(alarms(*selectors), rows=True)
@@ -94,7 +97,7 @@ def board() -> Board:
     return made
 
 
-def _now():
+def _now() -> Iterator[Panel]:
     yield number(
         "Standing alarms",
         "Alarms that stand, all segments together. Without drift about one false alarm comes in each false-alarm "
@@ -140,7 +143,7 @@ def _now():
     )
 
 
-def _alarms():
+def _alarms() -> Iterator[Panel]:
     yield lines(
         "Standing alarms by kind",
         "How many alarms stand, by kind of drift. data: other questions; model: other answers to like questions; "
@@ -157,7 +160,7 @@ def _alarms():
     )
 
 
-def _near():
+def _near() -> Iterator[Panel]:
     loud = f"topk(20, max by ({SEGMENT}, kind) ({of('driftline_statistic_ratio')}))"
     colours = steps((None, GREEN), (0.5, YELLOW), (1, RED)).build()
     gauge = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
@@ -189,7 +192,7 @@ def _near():
     )
 
 
-def _traffic():
+def _traffic() -> Iterator[Panel]:
     calls = f"sum by (app) ({rate('driftline_calls_total')})"
     yield lines(
         "Calls by app",

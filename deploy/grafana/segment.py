@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from drawing import GREEN, RED, SEGMENT, YELLOW, Board, lines, number, of, query, rate, states
+from collections.abc import Iterator
+
+from drawing import GREEN, RED, SEGMENT, YELLOW, Board, Panel, lines, number, of, query, rate, states
 from fleet import standing
 
 CHOSEN = ('app="$app"', 'prompt_name=~"$prompt_name"', 'variant=~"$variant"')
@@ -38,7 +40,7 @@ def board() -> Board:
     return made
 
 
-def _verdict():
+def _verdict() -> Iterator[Panel]:
     yield number(
         "Standing alarms",
         "Alarms of the segment that stand. None is a pass only as far as there is enough data, beside it.",
@@ -78,7 +80,7 @@ def _verdict():
     )
 
 
-def _drift():
+def _drift() -> Iterator[Panel]:
     yield lines(
         "Statistic against threshold, by kind",
         "Statistic of the strongest detector divided by its threshold (log scale of evidence). Above the line at 1 an "
@@ -134,7 +136,7 @@ def _drift():
     )
 
 
-def _calls():
+def _calls() -> Iterator[Panel]:
     app = 'app="$app"'
     calls = f"sum({rate('driftline_calls_total', app)})"
     yield lines(

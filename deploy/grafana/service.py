@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from drawing import GREEN, RED, SERVICE, YELLOW, Board, lines, number, of, query, rate, rejected_share, states
+from collections.abc import Iterator
+
+from drawing import GREEN, RED, SERVICE, YELLOW, Board, Panel, lines, number, of, query, rate, rejected_share, states
 
 
 def board() -> Board:
@@ -21,7 +23,7 @@ def board() -> Board:
     return made
 
 
-def _works():
+def _works() -> Iterator[Panel]:
     yield number(
         "Workers",
         "Workers that Prometheus sees, by release and role. Two releases at once are for upgrades only.",
@@ -62,7 +64,7 @@ def _works():
     )
 
 
-def _measuring():
+def _measuring() -> Iterator[Panel]:
     yield lines(
         "Lag by stage",
         "Records that are still to be read. It rises in peaks and falls again; a line that only rises means too few "
@@ -117,7 +119,7 @@ def _measuring():
     )
 
 
-def _judging():
+def _judging() -> Iterator[Panel]:
     yield lines(
         "Ticks closed",
         "Ticks of segments that were judged, a second. 0 while calls come in: a partition whose watermark stands still "
@@ -157,7 +159,7 @@ def _judging():
     )
 
 
-def _left_out():
+def _left_out() -> Iterator[Panel]:
     yield lines(
         "Rejected calls by reason",
         "Calls a second that no pane holds; wrong records lie with their reason in the topic of dead letters.",
@@ -193,7 +195,7 @@ def _left_out():
     )
 
 
-def _processes():
+def _processes() -> Iterator[Panel]:
     yield lines(
         "Memory",
         "Resident memory by worker. Both roles and the default embedder take about half a GB; a judge more for each "
