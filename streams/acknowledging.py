@@ -36,6 +36,8 @@ def acknowledgement(
         raise SettingsError(f"alarm {alert_id} of {segment} ended at {ended}: there is nothing to acknowledge")
     if kept.head.provisional:
         raise SettingsError(f"alarm {alert_id} of {segment} is provisional: nobody is notified of it")
+    if "acknowledged" in kept.heads:
+        raise SettingsError(f"alarm {alert_id} of {segment} was acknowledged before")
     if known := timetable.acknowledged(segment).get(alert_id):
         raise SettingsError(f"alarm {alert_id} of {segment} was acknowledged at {known.acknowledged_at} by {known.by}")
     at = now()

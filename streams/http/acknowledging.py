@@ -8,11 +8,10 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
+from drift.errors import SettingsError
 from streams.http.alerts import found
 from streams.http.answers import RefusedError, as_json, asked
-from streams.http.evidence import read
 from streams.http.site import Site
-from streams.measure import segment_name
 
 LONGEST = 16 * 1024
 """Bytes of a body."""
@@ -44,16 +43,11 @@ class Acknowledging:
         asked(request, {})
         taken = await _taken(request)
         alert_id = request.match_info["alert_id"]
-        kept = found(site.book, alert_id)
-        if kept.head.provisional:
-            raise RefusedError(409, "a provisional alarm cannot be acknowledged: it ends once there is a baseline")
-        if not kept.standing:
-            raise RefusedError(409, f"this alarm ended at {kept.heads['resolved'].resolved_at}")
-        if (known := read(kept.records.get("acknowledged"))) and known.acknowledged:
-            raise RefusedError(409, f"it was acknowledged by {known.acknowledged.by!r} at {known.acknowledged.at}")
-        of = kept.head.segment
-        segment = segment_name(of.app, of.prompt_name, of.variant, pooled=bool(kept.head.level))
-        await site.acknowledge(alert_id, segment, taken.by.strip(), taken.why.strip())
+        found(site.book, alert_id)
+        try:
+            await site.acknowledge(alert_id, taken.by.strip(), taken.why.strip())
+        except SettingsError as error:
+            raise RefusedError(409, str(error)) from None
         return as_json({"alert_id": alert_id, "accepted": True}, 202)
 
 

@@ -41,8 +41,8 @@ class SegmentFields(TypedDict):
     reason: NotRequired[str]
 
 
-Acknowledge = Callable[[str, str, str, str], Awaitable[None]]
-"""Told the alert id, its segment, by whom and why; raises SourceError where that cannot be passed on."""
+Acknowledge = Callable[[str, str, str], Awaitable[None]]
+"""Told the alert id, by whom and why; raises SettingsError where it is refused, SourceError where nobody hears."""
 
 Metrics = Callable[[str], tuple[bytes, str]]
 """Told what the asker accepts, gives the metrics and their content type."""

@@ -102,7 +102,7 @@ class Service:
             acknowledge=self._acknowledge,
         )
 
-    async def _acknowledge(self, alert_id: str, segment: str, by: str, why: str) -> None:
+    async def _acknowledge(self, alert_id: str, by: str, why: str) -> None:
         """Tell every worker that somebody has taken notice of an alarm."""
         book, timetable = self._alerts.book, self._moves.timetable
         done = acknowledgement(book, timetable, alert_id, by=by, why=why, now=lambda: time.time_ns() // 1_000_000)

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from drift.errors import SourceError
+from streams.acknowledging import acknowledgement
 from streams.measure import parts_of, segment_name
+from streams.moves import Timetable
 from tests.streams.http.asking import ask, site
 from tests.streams.http.records import ALERT, acknowledged, encoded, resolved
 
@@ -18,10 +20,11 @@ KNOWN = {"Authorization": f"Bearer {TOKEN}"}
 def post(records=(), *, path=PATH, told=None, token=TOKEN, headers=KNOWN, refusing=None, **given):
     """The answer to a POST; what was passed on is put into ``told``."""
 
-    async def acknowledge(*parts):
+    async def acknowledge(alert_id, by, why):
         if refusing:
             raise refusing
-        (told if told is not None else []).append(parts)
+        done = acknowledgement(shown.book, Timetable("prod"), alert_id, by=by, why=why, now=lambda: 0)
+        (told if told is not None else []).append((alert_id, done.segment, by, why))
 
     shown = site(records or [encoded(level="")], token=token, acknowledge=acknowledge)
     return ask(shown, ("POST", path, {"headers": headers} | (given or {"json": BODY})))
@@ -94,9 +97,9 @@ def test_what_cannot_be_acknowledged_is_told():
     told = []
     assert post(path="/alerts/feedfeedfeedfeed/acknowledge", told=told).status == 404
     for records, words in (
-        ([encoded(), resolved()], "this alarm ended at 2026-01-17T03:01:00.000Z"),
-        ([encoded(), acknowledged()], "it was acknowledged by 'ann' at 2026-01-13T09:00:00.000Z"),
-        ([encoded(provisional=True)], "a provisional alarm cannot be acknowledged"),
+        ([encoded(), resolved()], "ended at 2026-01-17T03:01:00.000Z"),
+        ([encoded(), acknowledged()], "was acknowledged before"),
+        ([encoded(provisional=True)], "is provisional"),
     ):
         found = post(records, told=told)
         assert found.status == 409 and words in found.fields["error"]
