@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from streams.metrics import DECLARED
+
 ROOT = Path(__file__).parents[1]
 GRAFANA = ROOT / "deploy/grafana"
 FILES = sorted((GRAFANA / "dashboards").glob("*.json"))
@@ -23,14 +25,11 @@ WORDS = {"and", "bool", "by", "group_left", "group_right", "ignoring", "offset",
 
 def declared():
     """Labels by the name of every metric that may be asked for."""
-    rows = re.findall(r"^\| `(driftline_\w+)` \|([^|]*)\|", (ROOT / "docs/metrics.md").read_text(), re.M)
-    found = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
-    for name in [name for name in found if name.endswith("_seconds") and name.startswith(HISTOGRAMS)]:
-        found |= {f"{name}_bucket": found[name] | {"le"}, f"{name}_sum": found[name], f"{name}_count": found[name]}
+    found = {name: set(one.labels) for name, one in DECLARED.items()}
+    for name in [name for name, one in DECLARED.items() if one.kind == "histogram"]:
+        labels = found.pop(name)
+        found |= {f"{name}_bucket": labels | {"le"}, f"{name}_sum": labels, f"{name}_count": labels}
     return found | {f"process_{name}": set() for name in PROCESS}
-
-
-HISTOGRAMS = ("driftline_latency_seconds", "driftline_time_to_first_token_seconds")
 
 
 def panels():
