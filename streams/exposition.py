@@ -11,6 +11,7 @@ from prometheus_client import exposition as rendering
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from streams.app_totals import AppTotals
+from streams.checks import Reason
 from streams.health import Health
 from streams.metrics import DECLARED
 from streams.segment_lines import SegmentLines
@@ -70,6 +71,10 @@ class Exposition:
             for name, declared in DECLARED.items()
             if name in _COUNTED
         }
+        for reason in (*Reason, *REASONS[1:]):  # there from the start, or the first of a kind would be no increase
+            self._counters["driftline_rejected_calls_total"].labels(reason)
+        for reason in UNJUDGED.values():
+            self._counters["driftline_unjudged_calls_total"].labels(reason)
         self._registry.register(self)
         self._registry.register(self.calls)
         prometheus.ProcessCollector(registry=self._registry)
