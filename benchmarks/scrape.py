@@ -59,9 +59,7 @@ def main() -> None:
     one = overview(judge, state)
     told = alternate(
         {
-            "answers of its kinds, shares of its topics": lambda _: [
-                overview(judge, state, 1) for _ in range(REPEATED)
-            ],
+            "answers of its kinds, shares of its topics": lambda _: [overview(judge, state) for _ in range(REPEATED)],
             "its lines, in detail": lambda _: [exposition.segments.put(0, one) for _ in range(REPEATED)],
         },
         per=REPEATED,
