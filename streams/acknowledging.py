@@ -7,12 +7,10 @@ from collections.abc import Callable
 from drift.errors import SettingsError, SourceError
 from streams.alert_book import AlertBook
 from streams.evidence import instant
-from streams.moves import Acknowledgement, Timetable
+from streams.moves import Acknowledgement
 
 
-def acknowledgement(
-    book: AlertBook, timetable: Timetable, alert_id: str, *, by: str, why: str, now: Callable[[], int]
-) -> Acknowledgement:
+def acknowledgement(book: AlertBook, alert_id: str, *, by: str, why: str, now: Callable[[], int]) -> Acknowledgement:
     """What is to be announced so that every judge hears of it.
 
     Parameters
@@ -36,9 +34,8 @@ def acknowledgement(
         raise SettingsError(f"alarm {alert_id} of {segment} ended at {ended}: there is nothing to acknowledge")
     if kept.head.provisional:
         raise SettingsError(f"alarm {alert_id} of {segment} is provisional: nobody is notified of it")
-    if "acknowledged" in kept.heads:
-        raise SettingsError(f"alarm {alert_id} of {segment} was acknowledged before")
-    if known := timetable.acknowledged(segment).get(alert_id):
-        raise SettingsError(f"alarm {alert_id} of {segment} was acknowledged at {known.acknowledged_at} by {known.by}")
+    if kept.state == "acknowledged":
+        told = f" at {kept.noticed.acknowledged_at} by {kept.noticed.by}" if kept.noticed else " before"
+        raise SettingsError(f"alarm {alert_id} of {segment} was acknowledged{told}")
     at = now()
     return Acknowledgement(alert_id, segment, at, instant(at), by, why)

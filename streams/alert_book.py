@@ -10,6 +10,7 @@ from typing import Annotated, Literal, get_args
 import msgspec
 
 from streams.measure import segment_name
+from streams.moves import Acknowledgement, Timetable
 
 State = Literal["firing", "acknowledged", "resolved"]
 
@@ -59,14 +60,19 @@ class Kept:
     ----------
     heads, records
         By state, what was read of its records, and their bytes.
+    noticed
+        That somebody acknowledged it, be it among the records yet or not.
     """
 
     heads: dict[State, Head] = field(default_factory=dict)
     records: dict[State, bytes] = field(default_factory=dict)
+    noticed: Acknowledgement | None = None
 
     @property
     def state(self) -> State:
         """How it is now: an alarm that ended neither begins again nor needs to be taken notice of."""
+        if self.noticed is not None and self.standing:
+            return "acknowledged"
         return next(state for state in reversed(STATES) if state in self.heads)
 
     @property
@@ -107,6 +113,8 @@ class AlertBook:
 
     Parameters
     ----------
+    timetable
+        What is known of acknowledgements.
     alarms, size
         How many are kept at most, and how many bytes of memory they may take.
     longest
@@ -120,9 +128,17 @@ class AlertBook:
         What whoever fills the book waits for, in words; empty once every record has been seen.
     """
 
-    def __init__(self, *, alarms: int = ALARMS, size: int = SIZE, longest: int = LONGEST) -> None:
+    def __init__(
+        self,
+        timetable: Timetable | None = None,
+        *,
+        alarms: int = ALARMS,
+        size: int = SIZE,
+        longest: int = LONGEST,
+    ) -> None:
         self.counts: Counter[str] = Counter()
         self.waiting = ""
+        self._timetable = timetable or Timetable("")
         self._alarms, self._size, self._longest = alarms, size, longest
         self._kept: dict[str, Kept] = {}
         self._ended: list[tuple[str, str]] = []
@@ -153,18 +169,22 @@ class AlertBook:
 
     def get(self, alert_id: str) -> Kept | None:
         """The alarm of this id, None where it is not known, or no more."""
-        return self._kept.get(alert_id)
+        return self._now(self._kept[alert_id]) if alert_id in self._kept else None
 
     def alarms(self, *, app: str = "", kind: str = "", state: str = "") -> list[Kept]:
         """Alarms of an app, a kind and a state, ``standing`` among them, the newest first; empty stands for any."""
         order = sorted(self._ended + self._standing, reverse=True)
         return [
             kept
-            for kept in (self._kept[alert_id] for _, alert_id in order)
+            for kept in (self._now(self._kept[alert_id]) for _, alert_id in order)
             if app in ("", kept.head.segment.app)
             and kind in ("", kept.head.kind)
             and state in ("", kept.state, "standing" if kept.standing else "")
         ]
+
+    def _now(self, kept: Kept) -> Kept:
+        kept.noticed = self._timetable.acknowledged(kept.segment).get(kept.alert_id)
+        return kept
 
     def _put(self, alert_id: str, kept: Kept) -> None:
         self._kept[alert_id] = kept

@@ -150,13 +150,18 @@ def _alarm(segment: Mapping[str, str], one: Standing) -> Values:
     yield "driftline_alarm_info", {**segment, **told}, 1.0
     yield "driftline_alarm_detail", {**name, "drift": one.drift, "baseline": one.baseline, "since": since}, 1.0
     if one.effect is not None:
-        yield "driftline_alarm_effect", {**name, "unit": one.unit}, one.effect
+        yield "driftline_alarm_effect", {**name, "unit": one.unit}, _in(one.unit, one.effect)
     yield "driftline_alarm_samples", name, float(one.samples)
     yield "driftline_alarm_statistic", name, one.statistic
     yield "driftline_alarm_threshold", name, one.threshold
     yield "driftline_alarm_since_timestamp_seconds", name, one.since / 1000
     if one.acknowledged:
         yield "driftline_alarm_acknowledged", name, 1.0
+
+
+def _in(unit: str, effect: float) -> float:
+    """An effect in its unit: of shares it is kept as a share and told in points."""
+    return effect * 100 if unit == "points" else effect
 
 
 def _details(one: Overview) -> Values:
@@ -168,7 +173,7 @@ def _details(one: Overview) -> Values:
         yield "driftline_statistic_ratio", kind, now.ratio
         yield "driftline_samples", kind, float(now.samples)
         if now.effect is not None:
-            yield "driftline_effect", {**kind, "unit": now.unit}, now.effect
+            yield "driftline_effect", {**kind, "unit": now.unit}, _in(now.unit, now.effect)
     for known in sorted({now.kind for now in one.kinds} | stand | one.raised.keys()):
         kind = {**segment, "kind": known}
         yield "driftline_alarm", kind, float(known in stand)

@@ -169,7 +169,8 @@ def what_turned(turns: Sequence[Phrase]) -> str:
     parts = []
     for one in told:
         verb = "begin with" if one.opening else "hold"
-        parts.append(f"{verb} “{_shown(one.text)}” ({percent(one.before)} → {percent(one.now)})")
+        less = " less often" if one.z < 0 else ""
+        parts.append(f"{verb} “{_shown(one.text)}”{less} ({percent(one.before)} → {percent(one.now)})")
     return "answers now " + " and ".join(parts) if parts else ""
 
 

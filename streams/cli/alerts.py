@@ -16,7 +16,7 @@ from streams.cli.common import console, emit, quiet, say, settings_options
 from streams.cli.stored import as_json, whoami
 from streams.kafka.alerts import Alerts
 from streams.kafka.moves import Moves, announce
-from streams.moves import Acknowledgement, Timetable
+from streams.moves import Acknowledgement
 from streams.settings import Settings
 
 SHOWN = 50
@@ -55,20 +55,15 @@ def list_alerts(app: str, kind: str | None, state: str, most: int, as_json: bool
       driftline alerts list --state all --json
     """
     quiet()
-    book, timetable = asyncio.run(_known(settings))
-    wanted = "" if state in ("all", *STATES) else state
-    found = [
-        (one, how)
-        for one in book.alarms(app=app, kind=kind or "", state=wanted)
-        if (how := _state(one, timetable)) == state or state in ("all", "standing")
-    ]
+    book = asyncio.run(_known(settings))
+    found = book.alarms(app=app, kind=kind or "", state="" if state == "all" else state)
     out = console()
-    for one, how in found[:most]:
+    for one in found[:most]:
         if as_json:
-            emit(_fields(one, how))
+            emit(_fields(one))
         else:
             head = one.head
-            say(out, f"{how:12} {head.alert_id}  {head.kind}: {head.sentence}")
+            say(out, f"{one.state:12} {head.alert_id}  {head.kind}: {head.sentence}")
     if len(found) > most:
         say(out, f"and {len(found) - most:,} older ones: --most shows more")
     if not found:
@@ -97,30 +92,24 @@ def ack(alert_id: str, why: str, by: str | None, as_json: bool, settings: Settin
         emit(done)
 
 
-async def _known(settings: Settings) -> tuple[AlertBook, Timetable]:
-    """All alarms, and what was decided."""
-    told, moves = Alerts(settings.kafka, patient=False), Moves(settings.kafka, settings.live.tag)
+async def _known(settings: Settings) -> AlertBook:
+    """All alarms, and which of them somebody has acknowledged."""
+    moves = Moves(settings.kafka, settings.live.tag)
+    told = Alerts(settings.kafka, moves.timetable, patient=False)
     for one in (told, moves):
         await one.start()
         await one.stop()
-    return told.book, moves.timetable
+    return told.book
 
 
 async def _acknowledge(settings: Settings, alert_id: str, by: str, why: str) -> Acknowledgement:
-    book, timetable = await _known(settings)
-    done = acknowledgement(book, timetable, alert_id, by=by, why=why, now=lambda: time.time_ns() // 1_000_000)
+    book = await _known(settings)
+    done = acknowledgement(book, alert_id, by=by, why=why, now=lambda: time.time_ns() // 1_000_000)
     await announce(settings.kafka, [done])
     return done
 
 
-def _state(one: Kept, timetable: Timetable) -> str:
-    """How an alarm is, by its records and by what was announced but is not on record yet."""
-    if one.standing and one.alert_id in timetable.acknowledged(one.segment):
-        return "acknowledged"
-    return one.state
-
-
-def _fields(one: Kept, state: str) -> dict[str, Any]:
+def _fields(one: Kept) -> dict[str, Any]:
     """The earliest record that is known, with the state now."""
     record: dict[str, Any] = msgspec.json.decode(next(one.records[known] for known in STATES if known in one.records))
-    return record | {"state": state}
+    return record | {"state": one.state}

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from streams.alert_book import STATES, AlertBook, Kept
 from streams.http.answers import RefusedError, as_json, as_page, asked, wants_json
-from streams.http.evidence import read
+from streams.http.evidence import Acknowledged, read
 from streams.http.site import Site
 
 RUNBOOKS = {
@@ -57,7 +57,7 @@ class Alerts:
             here="",
             kept=kept,
             alarm=read(next(kept.records[state] for state in STATES if state in kept.records)),
-            acknowledged=read(kept.records.get("acknowledged")),
+            noticed=_noticed(kept),
             resolved=read(kept.records.get("resolved")),
             runbook=self._runbook(kept.head.kind),
         )
@@ -80,6 +80,14 @@ def found(book: AlertBook, alert_id: str) -> Kept:
         why = book.waiting or "it was dropped for newer ones, has gone from the topic, or there never was one"
         raise RefusedError(404, f"there is no alarm {alert_id[:100]!r} here: {why}")
     return kept
+
+
+def _noticed(kept: Kept) -> Acknowledged | None:
+    """Who acknowledged an alarm and why, where somebody has."""
+    record, heard = read(kept.records.get("acknowledged")), kept.noticed
+    if record and record.acknowledged:
+        return record.acknowledged
+    return Acknowledged(heard.acknowledged_at, heard.by, heard.why) if heard else None
 
 
 def _line(kept: Kept) -> dict[str, Any]:

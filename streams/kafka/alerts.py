@@ -11,6 +11,7 @@ from aiokafka import ConsumerRecord
 from drift.errors import DriftError
 from streams.alert_book import AlertBook
 from streams.kafka.following import Follower
+from streams.moves import Timetable
 from streams.settings import Kafka
 
 TOPIC: Final = "alerts"
@@ -25,6 +26,8 @@ class Alerts(Follower):
 
     Parameters
     ----------
+    timetable
+        What is known of acknowledgements.
     patient
         Whether whatever goes wrong is told and tried again, as in a worker, where nothing but pages depends on it.
     warn
@@ -36,9 +39,16 @@ class Alerts(Follower):
         Alarms seen so far.
     """
 
-    def __init__(self, kafka: Kafka, *, patient: bool = True, warn: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(
+        self,
+        kafka: Kafka,
+        timetable: Timetable | None = None,
+        *,
+        patient: bool = True,
+        warn: Callable[[str], None] = lambda text: None,
+    ) -> None:
         super().__init__(kafka, TOPIC, "alerts")
-        self.book = AlertBook()
+        self.book = AlertBook(timetable)
         self.book.waiting = _READING
         self._patient, self._warn = patient, warn
 

@@ -61,7 +61,7 @@ class Service:
         live = settings.live
         self.exposition = Exposition(self.health, role, meter, apps=live.apps, detailed=live.detailed_segments)
         self._moves = Moves(settings.kafka, settings.live.tag, warn=log.warning)
-        self._alerts = Alerts(settings.kafka, warn=log.warning)
+        self._alerts = Alerts(settings.kafka, self._moves.timetable, warn=log.warning)
 
     async def run(self) -> None:
         """Work until told to stop, by SIGTERM or SIGINT or the event ``stopping``.
@@ -104,8 +104,8 @@ class Service:
 
     async def _acknowledge(self, alert_id: str, by: str, why: str) -> None:
         """Tell every worker that somebody has taken notice of an alarm."""
-        book, timetable = self._alerts.book, self._moves.timetable
-        done = acknowledgement(book, timetable, alert_id, by=by, why=why, now=lambda: time.time_ns() // 1_000_000)
+        now = lambda: time.time_ns() // 1_000_000  # noqa: E731
+        done = acknowledgement(self._alerts.book, alert_id, by=by, why=why, now=now)
         await announce(self.settings.kafka, [done])
 
     async def _topics(self, stages: list[Stage]) -> dict[str, int] | None:

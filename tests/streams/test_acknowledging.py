@@ -11,19 +11,19 @@ from tests.streams.test_alert_book import record
 NOW = 1_767_600_000_000
 
 
-def acknowledge(book, table, number=1):
-    return acknowledgement(book, table, f"{number:016x}", by="ann", why="known", now=lambda: NOW)
+def acknowledge(book, number=1):
+    return acknowledgement(book, f"{number:016x}", by="ann", why="known", now=lambda: NOW)
 
 
-def book_of(*records):
-    book = AlertBook()
+def book_of(*records, timetable=None):
+    book = AlertBook(timetable)
     for one in records:
         book.add(one)
     return book
 
 
 def test_an_alarm_that_stands_is_acknowledged_from_now_on():
-    done = acknowledge(book_of(record(1)), Timetable("prod"))
+    done = acknowledge(book_of(record(1)))
     assert (done.alert_id, done.segment, done.effective, done.by, done.why) == (
         f"{1:016x}",
         "bot/answer",
@@ -45,11 +45,21 @@ def test_an_alarm_that_stands_is_acknowledged_from_now_on():
 )
 def test_others_are_refused_with_the_reason(records, error, said):
     with pytest.raises(error, match=said):
-        acknowledge(book_of(*records), Timetable("prod"))
+        acknowledge(book_of(*records))
 
 
 def test_nobody_acknowledges_what_somebody_has():
     table = Timetable("prod")
-    table.learn(acknowledge(book_of(record(1)), table))
+    book = book_of(record(1), record(2), timetable=table)
+    table.learn(acknowledge(book))
     with pytest.raises(SettingsError, match=r"was acknowledged at .* by ann"):
-        acknowledge(book_of(record(1)), table)
+        acknowledge(book)
+    assert [one.state for one in book.alarms()] == ["firing", "acknowledged"]
+    assert [one.alert_id for one in book.alarms(state="acknowledged")] == [f"{1:016x}"]
+    book.add(record(1, "resolved"))
+    assert book.get(f"{1:016x}").state == "resolved"
+
+
+def test_what_is_on_record_as_acknowledged_stays_so():
+    with pytest.raises(SettingsError, match="was acknowledged before"):
+        acknowledge(book_of(record(1), record(1, "acknowledged")))

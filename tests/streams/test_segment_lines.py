@@ -85,6 +85,14 @@ def test_all_that_is_declared_of_segments_is_said_and_nothing_else():
     assert values(lines, "driftline_alarm_since_timestamp_seconds", alert_id="a1") == [SINCE / 1000]
 
 
+def test_a_difference_of_shares_is_told_in_points():
+    lines = SegmentLines(10)
+    kinds = (KindNow("operational", "no_drift", "error", 0.5, 0.037, "points", 900, ""),)
+    lines.put(0, overview(kinds=kinds, alarms=[standing(unit="points", effect=0.04)]))
+    assert values(lines, "driftline_effect", unit="points") == [pytest.approx(3.7)]
+    assert values(lines, "driftline_alarm_effect", unit="points") == [4]
+
+
 def test_openmetrics_says_the_same():
     lines = SegmentLines(10)
     lines.put(0, overview(alarms=[standing()]))

@@ -7,7 +7,6 @@ import pytest
 from drift.errors import SourceError
 from streams.acknowledging import acknowledgement
 from streams.measure import parts_of, segment_name
-from streams.moves import Timetable
 from tests.streams.http.asking import ask, site
 from tests.streams.http.records import ALERT, acknowledged, encoded, resolved
 
@@ -23,7 +22,7 @@ def post(records=(), *, path=PATH, told=None, token=TOKEN, headers=KNOWN, refusi
     async def acknowledge(alert_id, by, why):
         if refusing:
             raise refusing
-        done = acknowledgement(shown.book, Timetable("prod"), alert_id, by=by, why=why, now=lambda: 0)
+        done = acknowledgement(shown.book, alert_id, by=by, why=why, now=lambda: 0)
         (told if told is not None else []).append((alert_id, done.segment, by, why))
 
     shown = site(records or [encoded(level="")], token=token, acknowledge=acknowledge)
