@@ -404,6 +404,7 @@ class Judge:
         desk = Desk(partition, mine, Ledger(checkpoint.place), judging, epochs)
         log.info("partition %d: %d segments known, reading from %d", partition, len(latest), checkpoint.place.offset)
         await self._write(desk, {"": msgspec.msgpack.encode(checkpoint)})
+        self._shown_at = -SHOW_S  # alarms that stand are known again at once
         return desk
 
     async def _save(self) -> None:
