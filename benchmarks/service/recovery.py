@@ -14,7 +14,7 @@ import xxhash
 from benchmarks.service.cluster import PARTITIONS, Cluster, Line, Service
 from benchmarks.service.results import Found, spread
 from benchmarks.service.states import Crowd, marks
-from streams.kafka.judge import Checkpoint, key
+from streams.kafka.saved import Checkpoint, key
 from streams.ledger import Place
 from tests.integration.live import Worker
 

@@ -8,19 +8,10 @@ import msgspec
 from aiohttp import web
 
 from streams.alert_book import STATES, AlertBook, Kept
+from streams.alerting import DRIFT
 from streams.http.answers import RefusedError, as_json, as_page, asked, wants_json
 from streams.http.evidence import Acknowledged, read
 from streams.http.site import Site
-
-RUNBOOKS = {
-    "data": "DriftlineDataDrift",
-    "model": "DriftlineModelDrift",
-    "prompt": "DriftlinePromptDrift",
-    "output_length": "DriftlineOutputLengthDrift",
-    "quality": "DriftlineQualityDrift",
-    "operational": "DriftlineOperationalDrift",
-}
-"""Alert of Prometheus, after which its runbook is named, by kind."""
 
 CHOICES = ("standing", *STATES)
 
@@ -33,7 +24,7 @@ class Alerts:
 
     async def all(self, request: web.Request) -> web.Response:
         """Alarms, the newest first."""
-        wanted = asked(request, {"app": None, "kind": tuple(RUNBOOKS), "state": CHOICES})
+        wanted = asked(request, {"app": None, "kind": tuple(DRIFT), "state": CHOICES})
         book = self._site.book
         alarms = book.alarms(**wanted)
         if wants_json(request):
@@ -41,7 +32,7 @@ class Alerts:
             return as_json(
                 {"alerts": [_line(one) for one in alarms], "waiting": book.waiting, "passed_over": passed_over}
             )
-        choices = {"state": CHOICES, "kind": tuple(RUNBOOKS)}
+        choices = {"state": CHOICES, "kind": tuple(DRIFT)}
         return as_page("alerts.html", here="alerts", alarms=alarms, book=book, wanted=wanted, choices=choices)
 
     async def one(self, request: web.Request) -> web.Response:
@@ -64,7 +55,7 @@ class Alerts:
 
     def _runbook(self, kind: str) -> str:
         address = self._site.runbooks.rstrip("/")
-        return f"{address}/{RUNBOOKS[kind]}.md" if address and kind in RUNBOOKS else ""
+        return f"{address}/{DRIFT[kind]}.md" if address and kind in DRIFT else ""
 
 
 def found(book: AlertBook, alert_id: str) -> Kept:

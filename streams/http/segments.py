@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from streams.http.alerts import RUNBOOKS
+from streams.alerting import DRIFT
 from streams.http.answers import as_json, as_page, asked, wants_json
 from streams.http.site import SegmentFields, Site
 
@@ -32,7 +32,7 @@ class Segments:
             here="segments",
             segments=page,
             count=len(segments),
-            kinds=[kind for kind in RUNBOOKS if kind in told],
+            kinds=[kind for kind in DRIFT if kind in told],
             wanted=wanted,
             choices={"state": STATES},
         )

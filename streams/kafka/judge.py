@@ -32,7 +32,8 @@ from streams.exposition import Exposition
 from streams.health import Stage
 from streams.judging import Judging
 from streams.kafka.client import faust_broker
-from streams.ledger import Closed, Ledger, Place
+from streams.kafka.saved import Checkpoint, found, key
+from streams.ledger import Closed, Ledger
 from streams.moves import Timetable
 from streams.settings import Settings
 from streams.shelf import Shelf
@@ -54,18 +55,6 @@ ASKED = 5
 
 AT_ONCE = 64
 """Segments that are saved at once."""
-
-
-class Checkpoint(msgspec.Struct, frozen=True):
-    """Where a partition's owner reads on, and what it had counted."""
-
-    place: Place
-    counts: dict[str, int]
-    counted: int  # offset of the last message that the counts reflect
-    segments: list[str]  # all that were saved by then: if one is not found, the changelog was trimmed
-
-
-NOTHING = Checkpoint(Place(), {}, -1, [])
 
 
 def without_folders(app: faust.App) -> None:
@@ -118,17 +107,6 @@ class Desk:
     def counts(self) -> Counter[str]:
         """Messages and calls, and what became of them."""
         return self.judging.counts + self.ledger.counts
-
-
-def key(partition: int, epoch: int, segment: str) -> bytes:
-    """Key of a segment's record in the table; that of the checkpoint has no segment."""
-    return f"{partition}\0{epoch}\0{segment}".encode()
-
-
-def read_key(data: bytes) -> tuple[int, int, str]:
-    """Partition, epoch and segment of a key."""
-    partition, epoch, segment = data.decode().split("\0", 2)
-    return int(partition), int(epoch), segment
 
 
 class Judge:
@@ -351,21 +329,6 @@ class Judge:
             desk.ledger.position = earliest
         await self.app.consumer.seek_wait({tp: desk.ledger.position})
 
-    def _found(self, partition: int) -> tuple[Checkpoint, dict[str, tuple[int, bytes]], int]:
-        """What is saved of a partition: its checkpoint, each segment's epoch and bytes, the latest epoch."""
-        latest: dict[str, tuple[int, bytes]] = {}
-        for name, value in list(self._table.data.items()):
-            at, epoch, segment = read_key(name)
-            if at == partition and value and epoch >= latest.get(segment, (-1, b""))[0]:
-                latest[segment] = epoch, value
-        epoch = max((one for one, _ in latest.values()), default=0)
-        _, saved = latest.pop("", (0, b""))
-        checkpoint = msgspec.msgpack.decode(saved, type=Checkpoint) if saved else NOTHING
-        if missing := len(set(checkpoint.segments) - latest.keys()):
-            log.warning("partition %d: %d saved segments are gone: all panes are read again", partition, missing)
-            checkpoint = NOTHING
-        return checkpoint, latest if checkpoint is not NOTHING else {}, epoch
-
     async def _go_back(self) -> None:
         """See that the group has not committed more than what is saved, as where the changelog was lost.
 
@@ -375,7 +338,7 @@ class Judge:
         if not tps:
             return
         earliest = await self.app.consumer.earliest_offsets(*tps)
-        places = {tp: max(self._found(tp.partition)[0].place.offset, earliest[tp]) for tp in tps}
+        places = {tp: max(found(self._table.data, tp.partition).checkpoint.place.offset, earliest[tp]) for tp in tps}
         consumer: Any = self.app.consumer
         ahead = {tp: places[tp] for tp in tps if (consumer._committed_offset.get(tp) or 0) > places[tp]}
         if ahead:
@@ -388,7 +351,9 @@ class Judge:
         changelog = TP(self._settings.kafka.topic("state"), partition)
         if changelog not in self.app.consumer.assignment():
             raise KafkaError(f"{changelog} was not there when the group was made, so that nothing of it was read")
-        checkpoint, latest, epoch = self._found(partition)
+        checkpoint, latest, epoch, missing = found(self._table.data, partition)
+        if missing:
+            log.warning("partition %d: %d saved segments are gone: all panes are read again", partition, missing)
         judging = Judging(
             self._settings,
             self._shelf,
