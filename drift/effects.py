@@ -19,6 +19,13 @@ Z = 1.96
 SCORE = "score"
 """The unit of a score: its own."""
 
+_TYPICAL, _SPREAD = "typical ", "spread of "
+
+
+def relative(measure: str) -> bool:
+    """Whether differences of a measure are relative to the baseline, as those of lengths, times and costs are."""
+    return measure.startswith((_TYPICAL, _SPREAD))
+
 
 @dataclass(frozen=True, slots=True)
 class Effect:
@@ -189,13 +196,13 @@ def _scalar(baseline: Baseline, detector: str, sums: FloatArray, before: FloatAr
     moved = np.abs(sums[1:3] - n * usual)
     unit, what = baseline.unit(detector), detector.replace("_", " ")
     error = float(np.sqrt(current_spread**2 / n + spread**2 / size))
-    made = _relative(f"typical {what}", current - mean, error, unit, size, n)
+    made = _relative(f"{_TYPICAL}{what}", current - mean, error, unit, size, n)
     scale = 1e-6 if unit == "USD" else 1.0
     made = replace(made, baseline=float(np.expm1(mean)) * scale, current=float(np.expm1(current)) * scale)
     if moved[1] <= 2 * moved[0]:
         return made
     ratio, error = current_spread / max(spread, 1e-6), float(np.sqrt(0.5 / n + 0.5 / size))
-    wider = _relative(f"spread of {what}", float(np.log(ratio)), error, f"log {unit}", size, n)
+    wider = _relative(f"{_SPREAD}{what}", float(np.log(ratio)), error, f"log {unit}", size, n)
     return replace(wider, baseline=spread, current=current_spread) if wider.size > made.size else made
 
 

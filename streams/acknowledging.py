@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from drift.errors import SettingsError, SourceError
 from streams.alert_book import AlertBook
 from streams.evidence import instant
 from streams.moves import Acknowledgement
 
 
-def acknowledgement(book: AlertBook, alert_id: str, *, by: str, why: str, now: Callable[[], int]) -> Acknowledgement:
+def acknowledgement(book: AlertBook, alert_id: str, *, by: str, why: str, now_ms: int) -> Acknowledgement:
     """What is to be announced so that every judge hears of it.
 
     Parameters
     ----------
-    now
+    now_ms
         Milliseconds since 1970: it is on record from the next tick of that event time on, which no judge has closed.
 
     Raises
@@ -37,5 +35,4 @@ def acknowledgement(book: AlertBook, alert_id: str, *, by: str, why: str, now: C
     if kept.state == "acknowledged":
         told = f" at {kept.noticed.acknowledged_at} by {kept.noticed.by}" if kept.noticed else " before"
         raise SettingsError(f"alarm {alert_id} of {segment} was acknowledged{told}")
-    at = now()
-    return Acknowledgement(alert_id, segment, at, instant(at), by, why)
+    return Acknowledgement(alert_id, segment, now_ms, instant(now_ms), by, why)

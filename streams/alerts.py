@@ -189,9 +189,12 @@ def _sentence(
     if alarm.point is None:  # only an alarm that ended has none
         return f"{segment} is back to normal ({judge.baseline.title(alarm.question)}) at {moment(alarm.at)}."
     begun, vague = since_when(alarm.point, alarm.raised_at)
-    clauses = [f"{begun} {_what(judge, segment, alarm)}"]
-    if alarm.breach is not None or alarm.effect is None:
-        return f"{clauses[0]}."
+    what = _what(judge, segment, alarm)
+    if alarm.breach is not None:
+        return f"{begun} {what}."
+    if alarm.effect is None:
+        return f"{what}."
+    clauses = [f"{begun} {what}"]
     if alarm.kind == "data" and (shift := what_moved(topics)):
         clauses.append(shift)
     if turned := what_turned(turns):

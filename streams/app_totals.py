@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from prometheus_client.core import CounterMetricFamily, Exemplar, HistogramMetricFamily, Metric
+from prometheus_client.core import Exemplar, HistogramMetricFamily, Metric
 
-from streams.label_values import Slots
-from streams.metrics import DECLARED
+from streams.label_values import EXPIRE_S, Slots
+from streams.metrics import DECLARED, family
 from streams.records import Record
 
 LATENCY_S = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
@@ -22,8 +22,6 @@ FIRST_TOKEN_S = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.7
 
 TRACE_ID = 100
 """Characters of a trace id: an exemplar may have 128 in all."""
-
-EXPIRE_S = 6 * 3600.0
 
 FloatArray = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
@@ -127,22 +125,15 @@ class AppTotals:
                 self._first.forget(place)
             apps = [(app, place) for app, place in self.slots.items() if self._totals[0, place]]
             for name, total in zip(self.COLUMNS[:4], self._totals, strict=False):
-                yield _counter(f"{name}_total", ["app"], [([app], total[place]) for app, place in apps])
+                yield family(f"{name}_total", [([app], total[place]) for app, place in apps])
             tokens = dict(zip(self.COLUMNS[4:], self._totals[4:], strict=True))
             typed = [([app, kind], total[place]) for kind, total in tokens.items() for app, place in apps]
-            yield _counter("driftline_tokens_total", ["app", "type"], typed)
+            yield family("driftline_tokens_total", typed)
             yield self._latency.family("driftline_latency_seconds", apps)
             yield self._first.family("driftline_time_to_first_token_seconds", apps)
 
 
 _SUMMED = ("cost_usd", "input_tokens", "output_tokens", "cached_input_tokens")
-
-
-def _counter(name: str, labels: list[str], values: Sequence[tuple[list[str], float]]) -> Metric:
-    made = CounterMetricFamily(name.removesuffix("_total"), DECLARED[name].help, labels=labels)
-    for given, value in values:
-        made.add_metric(given, float(value))
-    return made
 
 
 def _numbers(records: Sequence[Record], name: str) -> FloatArray:

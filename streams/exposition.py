@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import Protocol
 
 import prometheus_client as prometheus
 from prometheus_client import exposition as rendering
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 
+from streams import judging
 from streams.app_totals import AppTotals
 from streams.checks import Reason
 from streams.health import Health
-from streams.metrics import DECLARED
+from streams.judging import UNKNOWN_LENS, WITHOUT
+from streams.ledger import OVERTAKEN
+from streams.metrics import DECLARED, family
+from streams.partition import BEYOND, OUT_OF_TIME
 from streams.segment_lines import SegmentLines
 
 prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter that nobody reads
 
-REASONS = ("rejected_", "late", "beyond_segments")
-UNJUDGED = {
-    "unknown_lens_calls": "unknown_lens",
-    "beyond_segments_calls": "beyond_segments",
-    "without_baseline_calls": "without_baseline",
-    "overtaken_calls": "overtaken",
-}
+LEFT_OUT = (OUT_OF_TIME, BEYOND)
+"""Counts of accepted calls that no pane holds; those of rejected ones begin with ``rejected_``."""
+
+UNJUDGED = {name: name.removesuffix("_calls") for name in (UNKNOWN_LENS, judging.BEYOND, WITHOUT, OVERTAKEN)}
 """Counts of a judge, and what they are called as reasons."""
 
 
@@ -64,14 +65,15 @@ class Exposition:
         self.calls, self.segments = AppTotals(apps), SegmentLines(detailed)
         self.closed_until: int | None = None
         self.segments_beyond = 0
-        self._health, self._role, self._embedding = health, role, embedding
+        self._health, self._embedding = health, embedding
+        self._build = version("driftline"), role
         self._registry = prometheus.CollectorRegistry()
         self._counters = {
             name: prometheus.Counter(name, declared.help, declared.labels, registry=self._registry)
             for name, declared in DECLARED.items()
             if name in _COUNTED
         }
-        for reason in (*Reason, *REASONS[1:]):  # there from the start, or the first of a kind would be no increase
+        for reason in (*Reason, *LEFT_OUT):  # there from the start, or the first of a kind would be no increase
             self._counters["driftline_rejected_calls_total"].labels(reason)
         for reason in UNJUDGED.values():
             self._counters["driftline_unjudged_calls_total"].labels(reason)
@@ -86,7 +88,7 @@ class Exposition:
         for name, more in _grown(before, after):
             if name == "duplicates":
                 self._counters["driftline_duplicate_calls_total"].inc(more)
-            elif name.startswith(REASONS):
+            elif name.startswith("rejected_") or name in LEFT_OUT:
                 reason = name.removeprefix("rejected_")
                 self._counters["driftline_rejected_calls_total"].labels(reason).inc(more)
 
@@ -105,32 +107,32 @@ class Exposition:
 
     def collect(self) -> Iterator[Metric]:
         """What is known at the moment of a scrape."""
-        yield _gauges("driftline_build_info", [((version("driftline"), self._role), 1)])
+        yield family("driftline_build_info", [(self._build, 1)])
         stages = self._health.stages
-        yield _gauges("driftline_stage_ready", [((name,), stage.ready) for name, stage in stages.items()])
+        yield family("driftline_stage_ready", [((name,), stage.ready) for name, stage in stages.items()])
         lags = {(name, at): n for name, stage in stages.items() for at, n in stage.detail.get("lag", {}).items()}
-        yield _gauges("driftline_lag_records", lags.items())
+        yield family("driftline_lag_records", lags.items())
         if "observe" in stages:
             yield from self._observing(stages["observe"].detail)
         if "judge" in stages:
             yield from self._judging()
 
     def _observing(self, detail: Mapping[str, int]) -> Iterator[Metric]:
-        yield _gauges("driftline_queue_batches", [((), detail.get("queue", 0))])
-        yield _gauges("driftline_queue_limit_batches", [((), detail.get("queue_limit", 0))])
-        yield _counters("driftline_embed_seconds_total", self._embedding.embed_s)
-        yield _counters("driftline_embedded_texts_total", self._embedding.embedded)
+        yield family("driftline_queue_batches", [((), detail.get("queue", 0))])
+        yield family("driftline_queue_limit_batches", [((), detail.get("queue_limit", 0))])
+        yield family("driftline_embed_seconds_total", [((), self._embedding.embed_s)])
+        yield family("driftline_embedded_texts_total", [((), self._embedding.embedded)])
         slots = self.calls.slots
-        yield _gauges("driftline_label_values", [(("app",), len(slots))])
-        yield _gauges("driftline_label_values_beyond", [(("app",), slots.beyond.estimate)])
+        yield family("driftline_label_values", [(("app",), len(slots))])
+        yield family("driftline_label_values_beyond", [(("app",), slots.beyond.estimate)])
 
     def _judging(self) -> Iterator[Metric]:
         phases = self.segments.phases()
         states = ("judged", "filling", "refused")
-        yield _gauges("driftline_segments", [((state,), phases[state]) for state in states])
-        yield _gauges("driftline_segments_beyond", [((), self.segments_beyond)])
+        yield family("driftline_segments", [((state,), phases[state]) for state in states])
+        yield family("driftline_segments_beyond", [((), self.segments_beyond)])
         if self.closed_until is not None:
-            yield _gauges("driftline_closed_until_timestamp_seconds", [((), self.closed_until / 1000)])
+            yield family("driftline_closed_until_timestamp_seconds", [((), self.closed_until / 1000)])
 
     def rendered(self, accept: str) -> tuple[bytes, str]:
         """The exposition in the format that suits this ``Accept`` header, and its content type."""
@@ -160,16 +162,3 @@ def _grown(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[tupl
     for name, count in after.items():
         if (more := count - before.get(name, 0)) > 0:
             yield name, more
-
-
-def _gauges(name: str, values: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
-    made = GaugeMetricFamily(name, DECLARED[name].help, labels=DECLARED[name].labels)
-    for labels, value in values:
-        made.add_metric(labels, float(value))
-    return made
-
-
-def _counters(name: str, value: float) -> Metric:
-    made = prometheus.core.CounterMetricFamily(name.removesuffix("_total"), DECLARED[name].help)
-    made.add_metric([], value)
-    return made

@@ -10,6 +10,9 @@ import xxhash
 
 OTHER = "other"
 
+EXPIRE_S = 6 * 3600.0
+"""Seconds without a sign of an app, or of a segment without alarms, after which its series end."""
+
 
 class Distinct:
     """How many different names were seen, within a per cent, in 128 KiB whatever comes: linear counting [1]_.

@@ -5,8 +5,10 @@ Labels come from settings or have bounded values: never users, sessions, prompts
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 SEGMENT = ("app", "prompt_name", "variant")
 """Labels of a segment; what it has none of is empty, which to Prometheus is absent."""
@@ -140,3 +142,13 @@ ALARMS: Mapping[str, Declared] = {
 
 DECLARED: Mapping[str, Declared] = {**WORKER, **OBSERVING, **JUDGING, **SEGMENTS, **KINDS, **ALARMS}
 """All of them, by the name that Prometheus knows."""
+
+
+def family(name: str, values: Iterable[tuple[Sequence[str], float]]) -> Metric:
+    """Samples of a counter or gauge, each with its labels, as they are declared."""
+    _, labels, help = DECLARED[name]
+    kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+    made = kind(name.removesuffix("_total"), help, labels=labels)
+    for given, value in values:
+        made.add_metric(given, float(value))
+    return made

@@ -106,7 +106,7 @@ class Timetable:
     Attributes
     ----------
     heard
-        Acknowledgements in the order in which they were heard of.
+        The first acknowledgement of each alarm, in the order in which they were heard of.
 
     Examples
     --------
@@ -140,8 +140,9 @@ class Timetable:
 
     def acknowledge(self, one: Acknowledgement) -> None:
         """Learn of an acknowledgement; the first one that is known of an alarm counts, whichever comes first."""
-        self.heard.append(one)
         known = self._acknowledged.setdefault(one.segment, {})
+        if one.alert_id not in known:
+            self.heard.append(one)
         known[one.alert_id] = min(one, known.get(one.alert_id, one), key=_rank)
 
     def learn(self, decision: Decision) -> None:

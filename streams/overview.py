@@ -9,13 +9,11 @@ import msgspec
 import numpy as np
 
 from drift import verdict
-from drift.effects import Effect
+from drift.effects import Effect, relative
 from drift.state import Judge, SegmentState
 from drift.verdict import Answer, Verdict
 from streams.alerts import Alert, segment_fields
 from streams.evidence import instant, rounded
-from streams.http.site import KindFields, SegmentFields
-from streams.measure import parts_of
 from streams.moves import Acknowledgement
 from streams.wording import moment
 
@@ -155,7 +153,7 @@ class Overview(msgspec.Struct, frozen=True):
 
 def difference_unit(measure: str, unit: str) -> str:
     """Unit of a difference: of lengths, times and costs it is relative."""
-    return "ratio" if measure.startswith(("typical ", "spread ")) else unit
+    return "ratio" if relative(measure) else unit
 
 
 def kinds_now(judge: Judge, state: SegmentState) -> tuple[KindNow, ...]:
@@ -184,34 +182,6 @@ def topic_shares(judge: Judge, state: SegmentState) -> dict[str, float]:
     largest = np.sort(np.argsort(-judge.baseline.fit.proportions, kind="stable")[:TOPICS])
     made = {str(topic): float(counts[topic]) / total for topic in largest.tolist()}
     return made | {"other": max(1.0 - sum(made.values()), 0.0)}
-
-
-def fields(one: Overview) -> SegmentFields:
-    """For pages and programs."""
-    app, prompt_name, variant = parts_of(one.segment)
-    return {
-        "app": app,
-        "prompt_name": prompt_name,
-        "variant": variant,
-        "state": one.phase,
-        "baseline": one.baseline,
-        "judged_until": instant(one.until) if one.until else "",
-        "calls": one.calls,
-        "kinds": [_kind_fields(now) for now in one.kinds],
-        "standing": [alarm.alert_id for alarm in one.standing],
-        "reason": one.refused,
-    }
-
-
-def _kind_fields(now: KindNow) -> KindFields:
-    return {
-        "kind": now.kind,
-        "answer": now.answer,
-        "ratio": rounded(now.ratio),
-        "effect": None if now.effect is None else rounded(now.effect),
-        "unit": now.unit,
-        "reason": now.reason,
-    }
 
 
 def acknowledged(segment: str, one: Standing, by: Acknowledgement) -> Alert:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
 
+from streams.label_values import EXPIRE_S
 from streams.measure import parts_of
 from streams.metrics import ALARMS, DECLARED, KINDS, SEGMENT, SEGMENTS, Declared
 from streams.overview import Overview, Standing
@@ -18,9 +19,6 @@ LOUD = 0.5
 
 LOUD_S = 3600.0
 """Seconds for which it stays so."""
-
-EXPIRE_S = 6 * 3600.0
-"""Seconds without news after which a segment without alarms is forgotten."""
 
 Lines = Mapping[str, bytes]
 """Lines by metric."""
@@ -73,9 +71,7 @@ class SegmentLines:
 
     def phases(self) -> Counter[str]:
         """How many segments are in which phase."""
-        return Counter({"judged": 0, "filling": 0, "refused": 0}) + Counter(
-            one.overview.phase for one in self._current()
-        )
+        return Counter(one.overview.phase for one in self._current())
 
     def lines(self, *, openmetrics: bool) -> Iterator[bytes]:
         """The exposition, metric by metric."""

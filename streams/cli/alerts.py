@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, get_args
+from typing import Any
 
 import click
 import msgspec
 
-from drift.panel import KINDS
 from streams.acknowledging import acknowledgement
-from streams.alert_book import STATES, AlertBook, Kept, State
+from streams.alert_book import STATES, AlertBook, Kept
+from streams.alerting import DRIFT
 from streams.cli.common import console, emit, quiet, say, settings_options
 from streams.cli.stored import as_json, whoami
 from streams.kafka.alerts import Alerts
@@ -34,10 +34,10 @@ def alerts() -> None:
 
 @alerts.command("list")
 @click.option("--app", default="", help="Of this app only.")
-@click.option("--kind", type=click.Choice(sorted(set(KINDS.values()))), help="Of this kind of drift only.")
+@click.option("--kind", type=click.Choice(sorted(DRIFT)), help="Of this kind of drift only.")
 @click.option(
     "--state",
-    type=click.Choice(["standing", *get_args(State), "all"]),
+    type=click.Choice(["standing", *STATES, "all"]),
     default="standing",
     show_default=True,
     help="standing: firing or acknowledged.",
@@ -104,7 +104,7 @@ async def _known(settings: Settings) -> AlertBook:
 
 async def _acknowledge(settings: Settings, alert_id: str, by: str, why: str) -> Acknowledgement:
     book = await _known(settings)
-    done = acknowledgement(book, alert_id, by=by, why=why, now=lambda: time.time_ns() // 1_000_000)
+    done = acknowledgement(book, alert_id, by=by, why=why, now_ms=time.time_ns() // 1_000_000)
     await announce(settings.kafka, [done])
     return done
 

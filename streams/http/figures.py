@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from drift.effects import relative
 from streams.aliases import epoch_ms
 from streams.http.texts import shown
 from streams.wording import figure, lasting, moment, percent
-
-_RELATIVE = ("typical ", "spread ")
-"""How measures begin whose differences are relative."""
 
 
 def when(instant: str) -> Markup:
@@ -43,10 +41,10 @@ def between(low: float, high: float, unit: str, measure: str = "") -> str:
 
 def _parts(value: float, unit: str, measure: str) -> tuple[str, str]:
     """The number of a difference, with its sign where it has a way, and its unit."""
-    relative = measure.startswith(_RELATIVE)
-    sign = "+" if value > 0 and (relative or unit in ("points", "score")) else "−" if value < 0 else ""
-    if relative or unit == "points":
-        return sign + percent(abs(value)).removesuffix(" %"), "%" if relative else "points"
+    of_baseline = relative(measure)
+    sign = "+" if value > 0 and (of_baseline or unit in ("points", "score")) else "−" if value < 0 else ""
+    if of_baseline or unit == "points":
+        return sign + percent(abs(value)).removesuffix(" %"), "%" if of_baseline else "points"
     return sign + figure(abs(value)), "" if unit == "score" else unit
 
 

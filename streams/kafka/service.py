@@ -16,6 +16,7 @@ from drift.errors import ClusterError, SettingsError, SourceError, StoppedError
 from streams.acknowledging import acknowledgement
 from streams.exposition import Exposition
 from streams.health import Health, Stage
+from streams.http.segments import fields
 from streams.http.server import serving
 from streams.http.site import Site
 from streams.kafka.alerts import Alerts
@@ -24,7 +25,6 @@ from streams.kafka.moves import Moves, announce, sync
 from streams.kafka.observer import Observing
 from streams.kafka.topic import partitions
 from streams.measure import Meter
-from streams.overview import fields
 from streams.settings import Settings, web_token
 from streams.shelf import Shelf
 from streams.store import Store
@@ -104,8 +104,8 @@ class Service:
 
     async def _acknowledge(self, alert_id: str, by: str, why: str) -> None:
         """Tell every worker that somebody has taken notice of an alarm."""
-        now = lambda: time.time_ns() // 1_000_000  # noqa: E731
-        done = acknowledgement(self._alerts.book, alert_id, by=by, why=why, now=now)
+        now_ms = time.time_ns() // 1_000_000
+        done = acknowledgement(self._alerts.book, alert_id, by=by, why=why, now_ms=now_ms)
         await announce(self.settings.kafka, [done])
 
     async def _topics(self, stages: list[Stage]) -> dict[str, int] | None:

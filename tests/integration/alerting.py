@@ -6,7 +6,6 @@ import http.server
 import json
 import os
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -20,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.integration.brokers import ROOT
+from tests.integration.brokers import ROOT, free_port
 
 PATIENCE_S = 90
 KEEP = "40s"
@@ -38,12 +37,6 @@ def program(what: str) -> str:
     """Path of a program, or a skip that says what is missing."""
     found = next(filter(None, map(shutil.which, PROGRAMS[what])), None)
     return found or pytest.skip(f"{what} is not installed")
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @dataclass

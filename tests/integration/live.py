@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -28,7 +27,7 @@ from streams.kafka import judged
 from streams.kafka.client import connection
 from streams.partition import Committed
 from streams.settings import load
-from tests.integration.brokers import ROOT
+from tests.integration.brokers import ROOT, free_port
 
 PATIENCE_S = 120
 QUICK = {"session_s": 6, "idle_s": 2, "save_s": 2}
@@ -41,7 +40,7 @@ class Worker:
     def __init__(self, config: Path, role: str = "all", **environment: str) -> None:
         self.role, self._config, self._environment = role, config, environment
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
         self.said = config.with_name(f"{role}-{self.port}.log")
 
     def __enter__(self) -> Worker:
@@ -134,12 +133,6 @@ class Worker:
             assert self.alive, self.said.read_text()
             assert time.monotonic() < deadline, (self.get("/health"), self.said.read_text())
             time.sleep(0.2)
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def configured(folder: Path, kafka: object, *, calls: int = 6, panes: int = 3, **given: object) -> Path:

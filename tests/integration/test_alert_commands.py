@@ -6,13 +6,13 @@ import asyncio
 import json
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from streams.cli.main import cli
 from streams.kafka.moves import TOPIC as DECISIONS
 from streams.kafka.moves import Moves
 from streams.settings import Kafka
 from tests.integration import topics
+from tests.integration.commands import invoked
 from tests.streams.test_alert_book import record
 
 pytestmark = pytest.mark.kafka
@@ -21,8 +21,7 @@ FIRST, SECOND, ENDED = (f"{number:016x}" for number in (1, 2, 3))
 
 
 def driftline(kafka: Kafka, *arguments: str) -> Result:
-    cluster = json.dumps({"brokers": kafka.brokers, "prefix": kafka.prefix})
-    return CliRunner().invoke(cli, ["alerts", *arguments], env={"DRIFTLINE_KAFKA": cluster})
+    return invoked(kafka, "alerts", *arguments)
 
 
 def listed(kafka: Kafka, *arguments: str) -> list[tuple[str, str]]:

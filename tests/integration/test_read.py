@@ -10,11 +10,10 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from drift import pane as panes
 from drift.errors import BrokenOffError, SettingsError, SourceError
-from streams.cli.main import cli
 from streams.evidence import instant
 from streams.extent import Wanted
 from streams.kafka.client import connection
@@ -24,6 +23,7 @@ from streams.records import decode
 from streams.settings import Kafka
 from streams.store import Store
 from tests.integration import topics
+from tests.integration.commands import invoked
 from tests.streams import traffic
 
 pytestmark = pytest.mark.kafka
@@ -32,9 +32,7 @@ SEGMENT, PARTITIONS = traffic.SEGMENT, 4
 
 
 def driftline(kafka: Kafka, store: Path, *arguments: str) -> Result:
-    cluster = json.dumps({"brokers": kafka.brokers, "prefix": kafka.prefix})
-    environment = {"DRIFTLINE_STORE": str(store), "DRIFTLINE_KAFKA": cluster}
-    return CliRunner().invoke(cli, arguments, env=environment)
+    return invoked(kafka, *arguments, store=store)
 
 
 def done(result: Result) -> dict:

@@ -8,15 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from streams.cli.main import cli
 from streams.evidence import instant
 from streams.kafka.moves import TOPIC, Moves
 from streams.moves import Announced
 from streams.settings import Kafka
 from streams.store import AHEAD_MS, Store
 from tests.integration import topics
+from tests.integration.commands import invoked
 from tests.streams import traffic
 from tests.streams.test_store import some_baseline
 
@@ -24,9 +24,7 @@ pytestmark = pytest.mark.kafka
 
 
 def driftline(kafka: Kafka, store: Path, *arguments: str) -> Result:
-    cluster = json.dumps({"brokers": kafka.brokers, "prefix": kafka.prefix})
-    environment = {"DRIFTLINE_STORE": str(store), "DRIFTLINE_KAFKA": cluster}
-    return CliRunner().invoke(cli, ["baseline", *arguments], env=environment)
+    return invoked(kafka, "baseline", *arguments, store=store)
 
 
 def told(kafka: Kafka, segment: str, tag: str = "prod") -> list[Announced]:

@@ -12,7 +12,7 @@ NOW = 1_767_600_000_000
 
 
 def acknowledge(book, number=1):
-    return acknowledgement(book, f"{number:016x}", by="ann", why="known", now=lambda: NOW)
+    return acknowledgement(book, f"{number:016x}", by="ann", why="known", now_ms=NOW)
 
 
 def book_of(*records, timetable=None):

@@ -22,7 +22,7 @@ def post(records=(), *, path=PATH, told=None, token=TOKEN, headers=KNOWN, refusi
     async def acknowledge(alert_id, by, why):
         if refusing:
             raise refusing
-        done = acknowledgement(shown.book, alert_id, by=by, why=why, now=lambda: 0)
+        done = acknowledgement(shown.book, alert_id, by=by, why=why, now_ms=0)
         (told if told is not None else []).append((alert_id, done.segment, by, why))
 
     shown = site(records or [encoded(level="")], token=token, acknowledge=acknowledge)
