@@ -20,7 +20,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import xxhash
@@ -38,7 +38,6 @@ _TODO = "pending/todo.json"
 BUFFER_BYTES = 128 << 20
 """Bytes of panes that are held before they are written."""
 
-DAY_MS = 86_400_000
 _FILE = re.compile(r"panes/([0-9a-f]+)/(\d{4}-\d\d-\d\d)/([0-9.e+]+)s-[0-9a-f]+\.parquet")
 
 
@@ -63,6 +62,19 @@ class Part(msgspec.Struct, frozen=True):
     lens: str
     day: str
     resolution_s: float
+
+
+class Added(NamedTuple):
+    """Rows that were added, with their calls and the bytes of their panes, and rows that were there already."""
+
+    added: int = 0
+    known: int = 0
+    calls: int = 0
+    bytes: int = 0
+
+    def plus(self, other: Added) -> Added:
+        """Both together."""
+        return Added(*(a + b for a, b in zip(self, other, strict=True)))
 
 
 class Archive:
@@ -97,7 +109,7 @@ class Archive:
                     f"there is no archive at {self.address}: check the address, or make one: "
                     "driftline archive export ADDRESS"
                 )
-            self.folder.write(ABOUT, msgspec.json.encode(About()))
+            return About()  # it is begun by what is kept first
         try:
             about = msgspec.json.decode(self.folder.read(ABOUT), type=About)
         except msgspec.MsgspecError as error:
@@ -112,7 +124,7 @@ class Archive:
     def parts(self, start: int | None = None, end: int | None = None, lens: str = "") -> list[Part]:
         """Files that may hold panes of ticks from ``start`` until before ``end``."""
         low, high = day_of(start) if start is not None else "", day_of(end - 1) if end is not None else "9999-99-99"
-        found = map(_FILE.fullmatch, self.folder.names("panes"))
+        found = map(_FILE.fullmatch, self.folder.names("panes") if self.folder.exists() else ())
         made = [Part(one[0], one[1], one[2], float(one[3])) for one in found if one]
         return [one for one in made if low <= one.day <= high and lens in ("", one.lens)]
 
@@ -247,14 +259,8 @@ class Archive:
         between = "" if start is None and end is None else "between --from and --to; "
         return f"{self.address} holds no panes {asked}{between}{there}".replace("  ", " ")
 
-    def add(self, rows: Iterable[Row]) -> tuple[int, int]:
-        """Keep rows that are not there yet.
-
-        Returns
-        -------
-        tuple of int
-            Rows that were added, and those that were there.
-        """
+    def add(self, rows: Iterable[Row]) -> Added:
+        """Keep rows that are not there yet."""
         files, there = defaultdict[tuple[str, str, float], list[Row]](list), 0
         by_day = defaultdict[str, list[Row]](list)
         for row in rows:
@@ -268,10 +274,17 @@ class Archive:
                 else:
                     known.add(row.segment, row.tick, row.end, row.sources)
                     files[row.lens, day, (row.end - row.tick) / 1000].append(row)
+        self.begin()
         for (lens, day, resolution), kept in files.items():
             data = to_bytes(to_table(sorted(kept, key=lambda row: row.order)), plain=("pane",))
             self.folder.write(_name(lens, day, resolution, data), data)
-        return sum(map(len, files.values())), there
+        new = [row for kept in files.values() for row in kept]
+        return Added(len(new), there, sum(row.calls for row in new), sum(len(row.pane) for row in new))
+
+    def begin(self) -> None:
+        """Make it an archive, if it is none yet."""
+        if not self.folder.has(ABOUT):
+            self.folder.write(ABOUT, msgspec.json.encode(self.about))
 
     def names(
         self, parts: Iterable[Part], segments: Collection[str]
@@ -359,7 +372,7 @@ class Holding(msgspec.Struct):
         """Count a row."""
         self.start, self.end = min(self.start or tick, tick), max(self.end, end)
         self.calls, self.panes, self.bytes = self.calls + calls, self.panes + 1, self.bytes + size
-        if self.spans and 0 <= tick - self.spans[-1][0] and tick - self.spans[-1][1] <= GAP_MS:
+        if self.spans and tick - self.spans[-1][0] >= 0 and tick - self.spans[-1][1] <= GAP_MS:
             self.spans[-1] = (self.spans[-1][0], max(self.spans[-1][1], end))
         else:
             self.spans.append((tick, end))

@@ -36,20 +36,30 @@ def arrow() -> tuple[Any, Any]:
     return pyarrow, pyarrow.parquet
 
 
-def to_bytes(table: Table, *, plain: Sequence[str] = ()) -> bytes:
+def to_bytes(table: Table, *, plain: Sequence[str] = (), level: int = 3) -> bytes:
     """A Parquet file of a table; equal tables give equal bytes.
 
     Parameters
     ----------
     plain
-        Columns that are compressed already, or will not be smaller.
+        Columns that are compressed already.
+    level
+        Of the compression of the others.
     """
     _, parquet = arrow()
     rows = max(1, min(len(table), int(len(table) * GROUP_BYTES / max(table.nbytes, 1)) or 1))
     compression = {name: "NONE" if name in plain else "ZSTD" for name in table.column_names}
     dictionaries = [f.name for f in table.schema if str(f.type) == "string"]
     out = io.BytesIO()
-    parquet.write_table(table, out, row_group_size=rows, compression=compression, use_dictionary=dictionaries)
+    levels = {name: level for name in table.column_names if name not in plain}
+    parquet.write_table(
+        table,
+        out,
+        row_group_size=rows,
+        compression=compression,
+        compression_level=levels,
+        use_dictionary=dictionaries,
+    )
     return out.getvalue()
 
 

@@ -17,7 +17,7 @@ HOUR_MS = 3_600_000
 LARGER_SAMPLE = 256
 """Rows that a larger tick keeps: a day of hourly ones is enough for a baseline."""
 
-LEVEL = 19
+LEVEL = 9
 """Of the compression of what is kept for long."""
 
 
@@ -139,9 +139,7 @@ def _together(
 
 
 def _mergeable(group: _Group) -> bool:
-    return group.span is not None and (
-        len(group.rows) > 1 or (group.rows[0].tick, group.rows[0].end) != group.span
-    )
+    return group.span is not None and (len(group.rows) > 1 or (group.rows[0].tick, group.rows[0].end) != group.span)
 
 
 def _summed(group: _Group) -> list[Row]:

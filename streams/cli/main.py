@@ -31,6 +31,7 @@ class _Lazy(click.Group):
         "topics",
         "produce",
         "alerts",
+        "archive",
         "config",
     )
 
