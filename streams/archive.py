@@ -8,8 +8,8 @@
     pending/                                       files of a compaction that is under way
 
 A file is written whole under its name, never changed, and named by its content. Of several panes of one name
-(segment, tick, source partition) the first stays. A compaction, which replaces files, writes the new ones aside and then
-what is to be done in ``pending/todo.json``: whoever opens the archive next does the rest, had it been interrupted.
+(segment, tick, source partition) the first stays. A compaction, which replaces files, writes the new ones aside and
+then what is to be done in ``pending/todo.json``: whoever opens the archive next does the rest, had it been interrupted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A row of an archive: the pane of a segment, a tick and one or more source partitions, with sums to be read as they are."""
+"""A row of an archive: the pane of a segment, a tick and one or more source partitions, and sums to be read plainly."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from drift import pane as panes
 from drift.bins import LOGS
@@ -115,11 +116,17 @@ def _sums(pane: Pane) -> tuple[int, int, int, int, float]:
         answered = rows["answered"] == 1
         logs = _LOG_LENGTHS[rows["bins"][answered, OUTPUT_CHARS]].sum()
         flags = rows["flags"].sum(axis=0, dtype=np.int64)
-        return int(answered.sum()), *(int(n) for n in flags), float(logs) / LENGTH_GRID
+        return int(answered.sum()), *_flags(flags), float(logs) / LENGTH_GRID
     cells = pane.kept.cells
     answered = cells["n"][cells["answered"] == 1].sum()
     flags = cells["flags"].sum(axis=0)
-    return int(answered), *(int(n) for n in flags), float(cells["length"][:, 0].sum()) / LENGTH_GRID
+    return int(answered), *_flags(flags), float(cells["length"][:, 0].sum()) / LENGTH_GRID
+
+
+def _flags(counts: npt.NDArray[np.int64]) -> tuple[int, int, int]:
+    """Errors, truncated and empty outputs."""
+    error, truncated, empty = (int(n) for n in counts)
+    return error, truncated, empty
 
 
 @lru_cache(maxsize=1)

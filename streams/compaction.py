@@ -17,9 +17,6 @@ HOUR_MS = 3_600_000
 LARGER_SAMPLE = 256
 """Rows that a larger tick keeps: a day of hourly ones is enough for a baseline."""
 
-LEVEL = 9
-"""Of the compression of what is kept for long."""
-
 
 @dataclass(slots=True)
 class Compacted:
@@ -151,7 +148,7 @@ def _summed(group: _Group) -> list[Row]:
     pane = replace(pane, tick=group.span[0], end=group.span[1])
     sources = tuple(sorted({source for row in rows for source in row.sources}))
     last, shortest = max(rows, key=lambda row: row.offset), min(row.tick_ms for row in rows)
-    data = panes.encode(pane, level=LEVEL)
+    data = panes.encode(pane)
     return [Row.of_pane(pane, data, shortest, sources, last.partition, last.offset)]
 
 

@@ -75,7 +75,7 @@ def archive() -> None:
 @_start
 @_end
 @click.option(
-    "--measures", is_flag=True, help="Calls' measures instead of panes: embeddings, lengths, labels; no text."
+    "--measures", is_flag=True, help="Calls' measures instead of panes: embeddings, lengths, labels, no text."
 )
 @click.option(
     "--calls",
