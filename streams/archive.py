@@ -251,13 +251,13 @@ class Archive:
             known.add(one.segment)
             if not segments or one.segment in segments:
                 low, high = min(low or one.start, one.start), max(high or one.end, one.end)
-        asked = f"of {', '.join(sorted(segments))} " if segments else ""
+        asked = f" of {', '.join(sorted(segments))}" if segments else ""
         if low is None or high is None:
             there = f"it holds {', '.join(sorted(known)[:5]) or 'none at all'}"
         else:
             there = f"they reach from {told(low)} to {told(high)}"
-        between = "" if start is None and end is None else "between --from and --to; "
-        return f"{self.address} holds no panes {asked}{between}{there}".replace("  ", " ")
+        between = "" if start is None and end is None else " between --from and --to"
+        return f"{self.address} holds no panes{asked}{between}; {there}"
 
     def add(self, rows: Iterable[Row]) -> Added:
         """Keep rows that are not there yet."""
