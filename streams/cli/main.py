@@ -32,6 +32,7 @@ class _Lazy(click.Group):
         "rules",
         "produce",
         "alerts",
+        "archive",
         "config",
     )
 
