@@ -30,6 +30,7 @@ class _Lazy(click.Group):
         "lens",
         "topics",
         "produce",
+        "replay",
         "alerts",
         "config",
     )
