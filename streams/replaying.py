@@ -136,7 +136,7 @@ class Seen(msgspec.Struct):
     Attributes
     ----------
     ticks
-        Closed ticks by segment, of at most ``NAMED``.
+        Closed ticks of the range by segment, of at most ``NAMED``.
     first, last
         Start of the first and of the last closed tick, in the range or not; 0 where there is none.
     calls, panes
@@ -241,10 +241,13 @@ class Replaying:
         if new:
             self.seen.first = min(self.seen.first or closed.tick, closed.tick)
             self.seen.last = max(self.seen.last, closed.tick)
-        if not self._span.holds(closed.tick) or (self._segments and closed.segment not in self._segments):
+        if not self._span.holds(closed.tick):
             return []
+        wanted = not self._segments or closed.segment in self._segments
         if new:
-            self._count(closed)
+            self._count(closed, wanted=wanted)
+        if not wanted:
+            return []
         told = []
         for number, (trial, judge) in enumerate(zip(self._trials, self._judges, strict=True)):
             if trial.segment in (None, closed.segment):
@@ -253,11 +256,11 @@ class Replaying:
         self._opened.forget()
         return told
 
-    def _count(self, closed: Closed) -> None:
+    def _count(self, closed: Closed, *, wanted: bool) -> None:
         ticks = self.seen.ticks
         if closed.segment in ticks or len(ticks) < NAMED:
             ticks[closed.segment] = ticks.get(closed.segment, 0) + 1
-        if any(trial.segment in (None, closed.segment) for trial in self._trials):
+        if wanted and any(trial.segment in (None, closed.segment) for trial in self._trials):
             self.seen.panes += len(closed.panes)
             self.seen.calls += sum(one.calls for one in closed.panes)
 

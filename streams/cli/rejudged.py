@@ -162,7 +162,7 @@ def _joined(request: Request, plan: Mapping[int, Stretch], done: Mapping[int, Do
         counts.update(one.saved.place.counts)
         for trial in one.saved.trials:
             counts.update(trial.counts)
-    _check(request, seen, "panes" if plan else "partitions")
+    _check(request, seen, "panes")
     held = sum(one.held for one in done.values())
     if held and request.span.end is None:
         said.append(f"not judged yet: {held:,} panes of ticks that were not complete when reading began")
@@ -192,13 +192,18 @@ def _check(request: Request, seen: Seen, what: str) -> None:
     if not missing and seen.ticks:
         return
     whole = f"{_edge(request.span.start)} to {_edge(request.span.end)}"
-    reached = f"ticks reach from {instant(seen.first)} to {instant(seen.last)}" if seen.last else f"no {what} at all"
     if not seen.ticks:
-        raise SourceError(f"no {what} of complete ticks in the range ({whole}); there are {reached}")
-    there = sorted(seen.ticks)
-    more = f" and {len(there) - NAMED:,} more" if len(there) > NAMED else ""
+        there = (
+            f"those that were read reach from {instant(seen.first)} to {instant(seen.last)}"
+            if seen.last
+            else "none was found"
+        )
+        raise SourceError(f"there are no {what} of complete ticks in the range ({whole}); {there}")
+    known = sorted(seen.ticks)
+    more = f" and {len(known) - NAMED:,} more" if len(known) > NAMED else ""
     raise SourceError(
-        f"no {what} of {', '.join(missing)} in the range ({whole}); there are some of {', '.join(there[:NAMED])}{more}"
+        f"there are no {what} of {', '.join(missing)} in the range ({whole}); there are of "
+        f"{', '.join(known[:NAMED])}{more}"
     )
 
 
