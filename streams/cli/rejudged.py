@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,6 +36,9 @@ from streams.store import Store
 NAMED = 5
 SETTINGS = ("one_false_alarm_every", "first", "clear_after", "tolerances", "importance", "texts", "prompts", "fleet")
 """Settings that verdicts depend on."""
+
+FEW = 5000
+"""Messages that one process has judged before a second one has started."""
 
 _BATCH = 2000
 
@@ -103,7 +107,7 @@ def publish(topic: str, records: Sequence[tuple[str, str, bytes]], settings: Set
     engine.publish(settings.kafka, topic, records)
 
 
-def from_panes(request: Request, out: Console, workers: int, resume: str | None) -> Result:
+def from_panes(request: Request, out: Console, workers: int | None, resume: str | None) -> Result:
     """Judge the panes of the topic.
 
     Raises
@@ -147,11 +151,16 @@ def from_panes(request: Request, out: Console, workers: int, resume: str | None)
                     keep.save(state)
 
         try:
-            engine.replay(job, plan, state.done, workers, heard)
+            engine.replay(job, plan, state.done, workers or _workers(plan), heard)
         except KeyboardInterrupt:
             say(out, f"stopped; the same command goes on with {resume}" if resume else "stopped; nothing is kept")
             raise
     return _joined(request, plan, state.done)
+
+
+def _workers(plan: Mapping[int, Stretch]) -> int:
+    """Processes that are worth their start."""
+    return 1 if sum(one.size for one in plan.values()) < FEW else os.cpu_count() or 1
 
 
 def _joined(request: Request, plan: Mapping[int, Stretch], done: Mapping[int, Done]) -> Result:

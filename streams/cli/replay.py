@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -60,7 +59,8 @@ _OFFSETS = re.compile(r"(\d+):(\d*)-(\d*)")
     "--workers",
     type=click.IntRange(1),
     metavar="N",
-    help="Processes that partitions of panes are shared among.  [default: one a processor]",
+    help="Processes that partitions of panes are shared among.  [default: one a processor, or one where there is "
+    "little to read]",
 )
 @click.option(
     "--resume",
@@ -126,10 +126,7 @@ def replay(
         rejudged.check_publish(publish, settings)
     trials = _trials(names, segments, as_it_was, settings)
     request = rejudged.Request(settings, trials, _span(start, end), _offsets(offsets), segments, observe or "")
-    if observe:
-        result = rejudged.from_calls(request, out)
-    else:
-        result = rejudged.from_panes(request, out, workers or os.cpu_count() or 1, resume)
+    result = rejudged.from_calls(request, out) if observe else rejudged.from_panes(request, out, workers, resume)
     by_segment = outcomes(trials, result.told, result.overviews)
     tell(out, result.told, trials, as_json)
     summarise(out, by_segment, result.seen, trials)

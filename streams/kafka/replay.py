@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
@@ -23,6 +24,7 @@ from streams.kafka.following import Follower
 from streams.kafka.reach import reaching
 from streams.kafka.stretch import Stretch, Stretches
 from streams.kafka.topic import partitions
+from streams.measure import Meter
 from streams.meters import open_meter
 from streams.moves import Decision, Timetable, decode
 from streams.replaying import AS_IT_WAS, Library, Replaying, Span, Told, Trial
@@ -87,10 +89,12 @@ class Job:
     def library(self, given: Sequence[Trial], made: Sequence[bytes] = ()) -> Library:
         """What is read of the store."""
         known = [one.baseline for one in given if one.baseline] + [baselines.decode(data) for data in made]
-        meter = None
-        if self.decisions is not None:  # a segment may take its first calls
-            meter = open_meter(self.settings)
+        meter = None if self.decisions is None else self._meter  # for segments that take their first calls
         return Library(Store(self.settings.store), self.settings, known, meter)
+
+    @cached_property
+    def _meter(self) -> Meter:
+        return open_meter(self.settings)
 
 
 class Decisions(Follower):
