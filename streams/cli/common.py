@@ -21,13 +21,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from drift.errors import SettingsError, SourceError
-from models.base import load_embedder
 from streams import sources
 from streams.building import in_order
 from streams.cli.strange import no_call
 from streams.deadletter import DeadLetters
 from streams.extent import Wanted
-from streams.measure import Meter
+from streams.meters import open_meter as open_meter
 from streams.observe import Clock
 from streams.records import FIELDS, Record, Rejected, decode
 from streams.settings import PREFIX, Kafka, Settings, load
@@ -195,16 +194,6 @@ def emit(value: Any) -> None:
     """One JSON line on standard output, for programs."""
     sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
     sys.stdout.buffer.flush()
-
-
-def open_meter(settings: Settings) -> Meter:
-    """The embedder of the settings, ready to measure."""
-    tuned = {"device": settings.device, "batch_size": settings.batch_size, "half": settings.half}
-    try:
-        embedder = load_embedder(settings.embedder, **(tuned if settings.embedder != "wordllama" else {}))
-    except (ValueError, ImportError, OSError) as error:
-        raise SettingsError(f"embedder: {error}") from error
-    return Meter(embedder, texts=settings.texts, salt=settings.salt)
 
 
 class Entry(NamedTuple):

@@ -31,6 +31,7 @@ class _Lazy(click.Group):
         "topics",
         "rules",
         "produce",
+        "replay",
         "alerts",
         "archive",
         "config",
