@@ -104,8 +104,8 @@ class Score(msgspec.Struct, frozen=True, tag_field="row", tag="score"):
     standing
         Whether an alarm on the detector's question stands once the block is judged.
     effect
-        How far this block alone is from the baseline: relative for lengths, times and costs, points of one for flags, its
-        own units for scores; null where a block does not say.
+        How far this block alone is from the baseline: relative for lengths, times and costs, points of one for flags,
+        its own units for scores; null where a block does not say.
     """
 
     segment: str

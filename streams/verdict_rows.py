@@ -6,7 +6,6 @@ verdict depends on it, and equal verdicts give equal files.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -88,7 +87,8 @@ class VerdictRows:
         try:
             self._file: BinaryIO = self._beside.open("wb")
         except OSError as error:
-            raise SourceError(f"--verdicts {path} cannot be written: {error.strerror}; name a place that can") from error
+            why = f"--verdicts {path} cannot be written: {error.strerror}; name a place that can"
+            raise SourceError(why) from error
         self._out: Any = self._file
         if path.endswith(".zst"):
             self._out = zstandard.ZstdCompressor(level=3).stream_writer(self._file, closefd=False)
@@ -134,7 +134,7 @@ class VerdictRows:
         if self._out is not self._file:
             self._out.close()
         self._file.close()
-        os.replace(self._beside, self._path)
+        self._beside.replace(self._path)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Write rows."""
