@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from streams.alerts import Alert
 from streams.verdicts import SegmentVerdict
 
 Json = dict[str, Any]
@@ -158,7 +157,7 @@ class Mark(msgspec.Struct, frozen=True, tag_field="row", tag="marker"):
 class Told(msgspec.Struct, frozen=True, tag_field="row", tag="alert"):
     """An alert record, as it was told."""
 
-    alert: Alert
+    alert: msgspec.Raw
 
 
 class Summary(msgspec.Struct, frozen=True, tag_field="row", tag="summary"):

@@ -30,7 +30,7 @@ from drift.panel import KINDS, QUESTIONS
 from drift.prompt_alarms import CHAIN
 from drift.state import Judge, SegmentState
 from drift.verdict import Scored, Seen
-from streams.alerts import Alert
+from streams.alerts import Alert, encode
 from streams.cli.card import described
 from streams.embedded import Segment
 from streams.evidence import chain_link, rounded, split_fields
@@ -115,7 +115,7 @@ class VerdictRows:
 
     def alerts(self, told: Iterable[Alert]) -> None:
         """Keep alerts that are told."""
-        self.add([Told(one) for one in told])
+        self.add([Told(msgspec.Raw(encode(one))) for one in told])
 
     def finish(self, segments: Iterable[Segment], counts: Mapping[str, int], cut_off: str = "") -> None:
         """Write what is to be said in the end, and give the file its name.

@@ -34,6 +34,7 @@ class _Lazy(click.Group):
         "replay",
         "alerts",
         "archive",
+        "report",
         "config",
     )
 

@@ -1,0 +1,290 @@
+"""The pictures of a report: SVG that is read without a script, which only adds tips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from markupsafe import Markup, escape
+
+from streams.cli.common import plain
+from streams.http.evidence import Version
+from streams.report.drawing import (
+    Across,
+    anchored,
+    area,
+    axis,
+    line_across,
+    line_down,
+    log_ticks,
+    path,
+    percent,
+    stretched,
+    tag,
+    text,
+    time_ticks,
+)
+from streams.report.story import Alarm, Histogram, Shares, Story
+from streams.verdict_columns import TopicCard
+from streams.wording import figure
+from streams.wording import percent as share
+
+TOP = 2.0
+"""Where courses are cut off, in thresholds."""
+
+LABEL = 34
+"""Characters of a topic's words inside a picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A picture and what its tips read."""
+
+    svg: Markup
+    tips: str
+    names: Sequence[str] = ()
+
+
+def short(words: str, most: int = LABEL) -> str:
+    """Words for a picture: none that would steer it, and not many."""
+    said = plain(words).replace("\n", " ")
+    return said if len(said) <= most else f"{said[: most - 1]}…"
+
+
+def _tips(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _svg(inside: Sequence[Markup], height: float, label: str) -> Markup:
+    made = Markup("").join(inside)
+    # A group that is told by its label; arrow keys move a tip through it.
+    return tag(
+        "svg", made, class_="plot", width="100%", height=height, role="group", tabindex="0", aria_label=plain(label)
+    )
+
+
+def timeline(story: Story, kind: str) -> Drawn:
+    """Statistics of a kind's detectors by their thresholds, with alarms, change points and markers."""
+    low, high = story.span
+    across, lines = Across(low, high), story.lines(kind)
+    top, bottom = 20.0, 150.0
+
+    def down(ratio: float) -> float:
+        return bottom - min(ratio, TOP) / TOP * (bottom - top)
+
+    made = [line_across(down(level), "grid" if level != 1 else "threshold") for level in (0, 0.5, 1, 1.5, 2)]
+    made += [_alarm(one, across, top, bottom, high) for one in story.of_kind(kind)]
+    made += _marks(story, across, top, bottom)
+    drawn = Markup("").join(
+        tag("path", d=path((across(at), down(r)) for at, r in zip(one.at, one.ratio, strict=True)), class_=f"line l{n}")
+        for n, one in enumerate(lines)
+        if one.at
+    )
+    made.append(stretched(drawn, bottom + 4))
+    made += [
+        text("threshold", 0, down(1) - 4, "tick"),
+        text(f"{TOP:g} × and more", 0, down(TOP) + 11, "tick"),
+        line_down(0, top, bottom, "cursor"),
+        axis([(across(at), said) for at, said in time_ticks(low, high)], bottom + 17),
+    ]
+    tips = {
+        "at": lines[0].at if lines else [],
+        "span": [low, high],
+        "lines": [
+            {"name": plain(one.title), "at": one.at, "is": _three(one.statistic), "of": _three(one.threshold)}
+            for one in lines
+        ],
+    }
+    said = f"{kind.replace('_', ' ')}: evidence against thresholds over time"
+    return Drawn(_svg(made, bottom + 24, said), _tips(tips), [one.title for one in lines])
+
+
+def _three(values: Sequence[float]) -> list[float]:
+    return [float(f"{value:.3g}") for value in values]
+
+
+def _alarm(one: Alarm, across: Across, top: float, bottom: float, end: int) -> Markup:
+    raised, resolved = one.span
+    start, stop = across(raised), across(resolved if resolved is not None else end)
+    at, earliest, latest = one.since
+    width = percent(max(stop - start, 0.4))
+    made = tag("rect", x=percent(start), y=top, width=width, height=bottom - top, class_="standing")
+    vague = max(across(latest) - across(earliest), 0.4)
+    made += tag("rect", x=percent(across(earliest)), y=bottom - 7, width=percent(vague), height=7, class_="between")
+    made += line_down(across(at), top, bottom, "since")
+    made += tag("rect", x=percent(start), y=top, width="3", height=bottom - top, class_="raised")
+    said = f"alarm {one.number}: {one.raised.detector}"
+    return tag("a", made, href=f"#{anchor(one)}", aria_label=plain(said), class_="alarm")
+
+
+def anchor(one: Alarm) -> str:
+    """Where on the page an alarm is told: within that of its segment."""
+    return f"alarm-{one.raised.alert_id}"
+
+
+def _marks(story: Story, across: Across, top: float, bottom: float) -> list[Markup]:
+    made = []
+    for number, one in enumerate(story.told.marks, 1):
+        x = across(one.at)
+        made += [line_down(x, top - 4, bottom, "mark"), text(str(number), x, top - 7, "number", anchored(x))]
+    return made
+
+
+def topics(shares: Shares, label: str) -> Drawn:
+    """Topic shares over time as a stack, the baseline's before it."""
+    height, first = 300.0, 11.0
+    across = Across(shares.start, shares.at[-1], left=first)
+    ends = [across(at) for at in shares.at]
+    middles = [(low + high) / 2 for low, high in zip([first, *ends[:-1]], ends, strict=True)]
+    places = [first, *middles[1:-1], 100.0] if len(middles) > 1 else [first, 100.0]
+    columns = shares.columns if len(middles) > 1 else shares.columns * 2
+    table = np.array([shares.baseline, *columns])
+    tops = height * (1 - np.cumsum(table, axis=1))
+    floors = np.concatenate([np.full((len(table), 1), height), tops[:, :-1]], axis=1)
+    bands, words = [], []
+    for k, name in enumerate(shares.labels):
+        kind = "band rest" if k == shares.named else f"band c{k}"
+        upper, lower = (list(zip(places, side[1:, k].tolist(), strict=True)) for side in (tops, floors))
+        high, low = float(tops[0, k]), float(floors[0, k])
+        before = area([(0.0, high), (8.0, high)], [(0.0, low), (8.0, low)])
+        bands += [tag("path", d=before, class_=kind), tag("path", d=area(upper, lower), class_=kind)]
+        thick = floors[1:, k] - tops[1:, k]
+        widest = int(np.argmax(np.convolve(thick, np.ones(min(5, len(thick))), "same")))
+        if thick[widest] >= 15:
+            y = float(tops[1 + widest, k] + floors[1 + widest, k]) / 2 + 4
+            words.append(text(short(name), *_beside(places[widest]), y, "label"))
+    ticks = time_ticks(shares.start, shares.at[-1])
+    made = [
+        stretched(Markup("").join(bands), height),
+        *words,
+        line_down(0, 0, height, "cursor"),
+        text("baseline", 0, height + 16, "tick"),
+        axis([(across(at), said) for at, said in ticks if across(at) > 24], height + 16),
+    ]
+    tips = {
+        "at": [0, *shares.at],
+        "x": [4.0, *[round(x, 2) for x in middles]],
+        "calls": [0, *shares.calls],
+        "lines": [
+            {"name": short(name, 60), "at": [], "share": _three(table[:, k].tolist()[: len(shares.columns) + 1])}
+            for k, name in enumerate(shares.labels)
+        ],
+    }
+    return Drawn(_svg(made, height + 24, label), _tips(tips), shares.labels)
+
+
+def _beside(x: float) -> tuple[float]:
+    return (min(max(x - 12, 13.0), 60.0),)
+
+
+def topic_map(cards: Sequence[TopicCard], now: Sequence[float], label: str) -> Drawn:
+    """Topics on a plane: rings by their share of the baseline, discs by their share now."""
+    size, room, largest = 420.0, 42.0, 26.0
+    xs, ys = [one.x for one in cards], [one.y for one in cards]
+    wide = max(max(xs) - min(xs), max(ys) - min(ys), 1e-9)
+    middle = (max(xs) + min(xs)) / 2, (max(ys) + min(ys)) / 2
+    most = max(*(one.share for one in cards), *now, 1e-9)
+
+    def radius(part: float) -> float:
+        return max(largest * float(np.sqrt(part / most)), 1.0)
+
+    points, made, names, taken = [], [], [], list[tuple[float, float, float]]()
+    order = sorted(range(len(cards)), key=lambda k: -max(cards[k].share, now[k]))
+    for k in order:
+        one = cards[k]
+        x = size / 2 + (one.x - middle[0]) / wide * (size - 2 * room)
+        y = size / 2 - (one.y - middle[1]) / wide * (size - 2 * room)
+        change = now[k] - one.share
+        kind = "grew" if change > 0.005 else "shrank" if change < -0.005 else "stayed"
+        made += [
+            tag("circle", cx=x, cy=y, r=radius(now[k]), class_=f"disc {kind}"),
+            tag("circle", cx=x, cy=y, r=radius(one.share), class_="ring"),
+        ]
+        said = f"{short(one.label or f'topic {k + 1}', 80)}: {share(one.share)} before, {share(now[k])} now"
+        points.append({"x": round(x / size * 100, 2), "y": round(y, 1), "said": said})
+    telling = sorted(order, key=lambda k: -abs(now[k] - cards[k].share) - 0.2 * max(cards[k].share, now[k]))
+    for k in telling[:14]:
+        place = points[order.index(k)]
+        words = short(", ".join(cards[k].label.split(", ")[:2]) or f"topic {k + 1}", 22)
+        x, y, half = float(str(place["x"])) / 100 * size, float(str(place["y"])), 3.1 * len(words)
+        y += max(radius(now[k]), radius(cards[k].share)) + 11
+        x = min(max(x, half + 2), size - half - 2)
+        if y > size - 4 or any(abs(x - a) < half + b and abs(y - c) < 13 for a, b, c in taken):
+            continue
+        taken.append((x, half, y))
+        names.append(tag("text", escape(words), x=x, y=y, text_anchor="middle", class_="label small"))
+    cursor = tag("circle", cx=-50, cy=-50, r=8, class_="cursor ring")
+    svg = tag(
+        "svg",
+        Markup("").join([*made, *names, cursor]),
+        class_="plot square",
+        viewBox=f"0 0 {size:g} {size:g}",
+        role="group",
+        tabindex="0",
+        aria_label=plain(label),
+    )
+    return Drawn(svg, _tips({"points": points, "high": size}))
+
+
+def distribution(one: Histogram, label: str) -> Drawn:
+    """Lengths or times before, as an area, and now, as a line."""
+    top, bottom = 14.0, 170.0
+    across = Across(one.edges[0], one.edges[-1], log=True)
+    most = max(*one.before, *one.now)
+
+    def outline(parts: Sequence[float]) -> list[tuple[float, float]]:
+        made = []
+        for low, high, part in zip(one.edges[:-1], one.edges[1:], parts, strict=True):
+            y = bottom - part / most * (bottom - top)
+            made += [(across(low), y), (across(high), y)]
+        return made
+
+    before, now = outline(one.before), outline(one.now)
+    floor = [(x, bottom) for x, _ in before]
+    lines = tag("path", d=area(before, floor), class_="before") + tag("path", d=path(now), class_="now")
+    made = [line_across(bottom, "grid"), stretched(lines, bottom + 2)]
+    _, was, is_ = one.quantiles[0]
+    made += [line_down(across(was), top, bottom, "median"), line_down(across(is_), top, bottom, "median new")]
+    ticks = [(across(value), f"{value:,.0f}") for value in log_ticks(one.edges[0], one.edges[-1])]
+    made += [line_down(0, top, bottom, "cursor"), axis(ticks, bottom + 16)]
+    tips = {
+        "x": [round((across(a) + across(b)) / 2, 2) for a, b in zip(one.edges[:-1], one.edges[1:], strict=True)],
+        "points": [
+            {
+                "x": round((across(a) + across(b)) / 2, 2),
+                "said": f"{a:,.0f} to {b:,.0f} {one.unit}: {share(before)} before, {share(now)} now",
+            }
+            for a, b, before, now in zip(one.edges[:-1], one.edges[1:], one.before, one.now, strict=True)
+        ],
+    }
+    return Drawn(_svg(made, bottom + 24, label), _tips(tips))
+
+
+def bar(value: float, low: float, high: float, widest: float, kind: str) -> Markup:
+    """A part of a change, with its interval, on both sides of nothing."""
+    across = Across(-widest, widest)
+    start, stop = sorted((across(0), across(value)))
+    made = line_down(50, 0, 22, "grid")
+    made += tag("rect", x=percent(start), y=5, width=percent(max(stop - start, 0.3)), height=12, class_=f"part {kind}")
+    made += tag("line", x1=percent(across(low)), x2=percent(across(high)), y1=11, y2=11, class_="whisker")
+    return tag("svg", made, class_="bar", width="100%", height=22, aria_hidden="true")
+
+
+def whisker(one: Version, widest: float, tolerance: float) -> Markup:
+    """How far a version is from the anchor, with its interval, beside the tolerance."""
+    across = Across(0, widest)
+    made = line_down(across(tolerance), 0, 22, "threshold")
+    if one.from_anchor is not None:
+        low, high = (percent(across(at)) for at in (one.from_anchor.low, one.from_anchor.high))
+        made += tag("line", x1=low, x2=high, y1=11, y2=11, class_="whisker")
+        made += tag("circle", cx=percent(across(one.from_anchor.size)), cy=11, r=4, class_="dot")
+    return tag("svg", made, class_="bar", width="100%", height=22, aria_hidden="true")
+
+
+def said_of(value: float, unit: str) -> str:
+    """A part of a change in words."""
+    sign = "+" if value > 0 else "−" if value < 0 else ""
+    return f"{sign}{figure(abs(value))}" if unit == "score" else f"{sign}{share(abs(value))}"
