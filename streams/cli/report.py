@@ -24,8 +24,9 @@ def report(source: str, output: str | None, form: str | None) -> None:
     """Make a report of a verdict file, or of alert records.
 
     FILE is what 'driftline watch --verdicts' has kept or, with fewer plots, the JSON lines of 'driftline watch --json'.
-    The page is one file that loads nothing: verdict in words, statistics against thresholds over time, topics, lengths,
-    latencies, examples with their differences, baseline and detectors. Markdown is for a pull request, JSON for programs.
+    The page is one file that loads nothing: verdict in words, statistics against thresholds over time, topics,
+    lengths, latencies, examples with their differences, baseline and detectors. Markdown is for a pull request, JSON
+    for programs.
 
     \b
       driftline watch calls.jsonl --verdicts verdicts.jsonl.zst

@@ -46,12 +46,15 @@ def pairs(before: Sequence[Example], now: Sequence[Example]) -> list[Pair]:
 
 def _pair(before: Example | None, now: Example | None) -> Pair:
     if before is None or now is None:
-        return Pair(*(None if one is None else (_clip(one.input), _clip(one.output)) for one in (before, now)))
+        return Pair(_side(before), _side(now))
     asked, answered = _compared(before.input, now.input), _compared(before.output, now.output)
-    marked = asked is not None or answered is not None
     old = asked or (_clip(before.input), _clip(now.input))
     new = answered or (_clip(before.output), _clip(now.output))
-    return Pair((old[0], new[0]), (old[1], new[1]), marked)
+    return Pair((old[0], new[0]), (old[1], new[1]), asked is not None or answered is not None)
+
+
+def _side(one: Example | None) -> tuple[Markup, Markup] | None:
+    return None if one is None else (_clip(one.input), _clip(one.output))
 
 
 def _clip(text: str) -> Markup:
@@ -73,15 +76,21 @@ def _compared(before: str, now: str) -> tuple[Markup, Markup] | None:
     if before == now or _alike(first, second) < ALIKE:
         return None
     matched = difflib.SequenceMatcher(None, first, second, autojunk=False).get_opcodes()
-    sides = []
-    for name, text, words, low, high in (("del", before, first, 1, 2), ("ins", now, second, 3, 4)):
-        parts = []
-        for code in matched:
-            piece = "".join(words[code[low] : code[high]])  # type: ignore[misc]  # places 1 to 4 are numbers
-            if piece:
-                inside = shown(piece, LONGEST)
-                marked = inside if code[0] == "equal" else Markup("<{0}>{1}</{0}>").format(Markup(name), inside)
-                parts.append(marked)
-        rest = Markup(' <span class="clipped">… the first {:,} of {:,} characters</span>').format(LONGEST, len(text))
-        sides.append(Markup("").join(parts) + (rest if len(text) > LONGEST else Markup("")))
-    return sides[0], sides[1]
+    old = [(code, "".join(first[low:high])) for code, low, high, _, _ in matched]
+    new = [(code, "".join(second[low:high])) for code, _, _, low, high in matched]
+    return _marked("del", old, len(before)), _marked("ins", new, len(now))
+
+
+def _marked(name: str, pieces: Sequence[tuple[str, str]], length: int) -> Markup:
+    parts = [
+        shown(piece, LONGEST)
+        if code == "equal"
+        else Markup("<{0}>{1}</{0}>").format(Markup(name), shown(piece, LONGEST))
+        for code, piece in pieces
+        if piece
+    ]
+    if length > LONGEST:
+        parts.append(
+            Markup(' <span class="clipped">… the first {:,} of {:,} characters</span>').format(LONGEST, length)
+        )
+    return Markup("").join(parts)

@@ -71,9 +71,7 @@ def area(upper: Sequence[tuple[float, float]], lower: Sequence[tuple[float, floa
 
 def stretched(inside: Markup, height: float) -> Markup:
     """Lines and areas of ``path``, as wide as the page lets them be."""
-    return tag(
-        "svg", inside, width="100%", height=height, viewBox=f"0 0 {WIDE} {height:g}", preserveAspectRatio="none"
-    )
+    return tag("svg", inside, width="100%", height=height, viewBox=f"0 0 {WIDE} {height:g}", preserveAspectRatio="none")
 
 
 def percent(value: float) -> str:
@@ -101,7 +99,7 @@ def line_across(y: float, kind: str) -> Markup:
     return tag("line", x1="0", x2="100%", y1=y, y2=y, class_=kind)
 
 
-def time_ticks(low: int, high: int, most: int = 7) -> list[tuple[int, str]]:
+def time_ticks(low: int, high: int, most: int = 9) -> list[tuple[int, str]]:
     """Round instants, and how they are written."""
     step = next((step for step in _STEPS_MS if (high - low) / step <= most), _STEPS_MS[-1])
     first = -(-low // step) * step
@@ -109,9 +107,7 @@ def time_ticks(low: int, high: int, most: int = 7) -> list[tuple[int, str]]:
     found = [(ms, form.format(datetime.fromtimestamp(ms / 1000, UTC))) for ms in range(first, high + 1, step)]
     if step < 86_400_000 and high - low > 86_400_000 / 2:  # midnight says which day begins
         days = ((ms, datetime.fromtimestamp(ms / 1000, UTC)) for ms, _ in found)
-        return [
-            (ms, f"{at.day} {at:%b}" if (at.hour, at.minute) == (0, 0) else f"{at:%H:%M}") for ms, at in days
-        ]
+        return [(ms, f"{at.day} {at:%b}" if (at.hour, at.minute) == (0, 0) else f"{at:%H:%M}") for ms, at in days]
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 from markupsafe import Markup, escape
 
 from streams.cli.common import plain
@@ -35,17 +36,25 @@ from streams.wording import percent as share
 TOP = 2.0
 """Where courses are cut off, in thresholds."""
 
-LABEL = 34
+LABEL = 26
 """Characters of a topic's words inside a picture."""
+
+
+TOGETHER = 2.5
+"""Percent of the width within which markers are told by one line."""
+
+CROWD = 0.4
+"""Share of the topics that are not told one by one from which on a stack is cut off above the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A picture and what its tips read."""
+    """A picture and what its tips read; ``cut`` is the share above which a stack is cut off."""
 
     svg: Markup
     tips: str
     names: Sequence[str] = ()
+    cut: float = 1.0
 
 
 def short(words: str, most: int = LABEL) -> str:
@@ -76,7 +85,7 @@ def timeline(story: Story, kind: str) -> Drawn:
         return bottom - min(ratio, TOP) / TOP * (bottom - top)
 
     made = [line_across(down(level), "grid" if level != 1 else "threshold") for level in (0, 0.5, 1, 1.5, 2)]
-    made += [_alarm(one, across, top, bottom, high) for one in story.of_kind(kind)]
+    made += [_alarm(one, n, across, (top, bottom), high) for n, one in enumerate(story.of_kind(kind))]
     made += _marks(story, across, top, bottom)
     drawn = Markup("").join(
         tag("path", d=path((across(at), down(r)) for at, r in zip(one.at, one.ratio, strict=True)), class_=f"line l{n}")
@@ -106,8 +115,8 @@ def _three(values: Sequence[float]) -> list[float]:
     return [float(f"{value:.3g}") for value in values]
 
 
-def _alarm(one: Alarm, across: Across, top: float, bottom: float, end: int) -> Markup:
-    raised, resolved = one.span
+def _alarm(one: Alarm, place: int, across: Across, down: tuple[float, float], end: int) -> Markup:
+    (top, bottom), (raised, resolved) = down, one.span
     start, stop = across(raised), across(resolved if resolved is not None else end)
     at, earliest, latest = one.since
     width = percent(max(stop - start, 0.4))
@@ -116,6 +125,10 @@ def _alarm(one: Alarm, across: Across, top: float, bottom: float, end: int) -> M
     made += tag("rect", x=percent(across(earliest)), y=bottom - 7, width=percent(vague), height=7, class_="between")
     made += line_down(across(at), top, bottom, "since")
     made += tag("rect", x=percent(start), y=top, width="3", height=bottom - top, class_="raised")
+    left = start < 85
+    made += text(
+        f"alarm {one.number}", start, top + 12 + place % 5 * 13, "said", "start" if left else "end", 7 if left else -4
+    )
     said = f"alarm {one.number}: {one.raised.detector}"
     return tag("a", made, href=f"#{anchor(one)}", aria_label=plain(said), class_="alarm")
 
@@ -126,10 +139,18 @@ def anchor(one: Alarm) -> str:
 
 
 def _marks(story: Story, across: Across, top: float, bottom: float) -> list[Markup]:
-    made = []
+    """Markers by their numbers; those that lie together share a line."""
+    groups: list[tuple[float, list[int]]] = []
     for number, one in enumerate(story.told.marks, 1):
         x = across(one.at)
-        made += [line_down(x, top - 4, bottom, "mark"), text(str(number), x, top - 7, "number", anchored(x))]
+        if groups and x - groups[-1][0] < TOGETHER:
+            groups[-1][1].append(number)
+        else:
+            groups.append((x, [number]))
+    made = []
+    for x, numbers in groups:
+        said = str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}–{numbers[-1]}"
+        made += [line_down(x, top - 4, bottom, "mark"), text(said, x, top - 7, "number", anchored(x))]
     return made
 
 
@@ -142,7 +163,8 @@ def topics(shares: Shares, label: str) -> Drawn:
     places = [first, *middles[1:-1], 100.0] if len(middles) > 1 else [first, 100.0]
     columns = shares.columns if len(middles) > 1 else shares.columns * 2
     table = np.array([shares.baseline, *columns])
-    tops = height * (1 - np.cumsum(table, axis=1))
+    ceiling = _ceiling(table, shares.named)
+    tops = height * (1 - np.minimum(np.cumsum(table, axis=1) / ceiling, 1))
     floors = np.concatenate([np.full((len(table), 1), height), tops[:, :-1]], axis=1)
     bands, words = [], []
     for k, name in enumerate(shares.labels):
@@ -155,10 +177,13 @@ def topics(shares: Shares, label: str) -> Drawn:
         widest = int(np.argmax(np.convolve(thick, np.ones(min(5, len(thick))), "same")))
         if thick[widest] >= 15:
             y = float(tops[1 + widest, k] + floors[1 + widest, k]) / 2 + 4
-            words.append(text(short(name), *_beside(places[widest]), y, "label"))
+            words.append(text(short(name), min(max(places[widest] - 12, 14.0), 45.0), y, "label"))
     ticks = time_ticks(shares.start, shares.at[-1])
+    levels = [level for level in (0.1, 0.25, 0.5, 0.75) if 0.2 * ceiling < level < 0.95 * ceiling]
     made = [
         stretched(Markup("").join(bands), height),
+        *(line_across(height * (1 - level / ceiling), "grid") for level in levels),
+        *(text(share(level), 8.5, height * (1 - level / ceiling) + 4, "tick") for level in levels),
         *words,
         line_down(0, 0, height, "cursor"),
         text("baseline", 0, height + 16, "tick"),
@@ -173,11 +198,13 @@ def topics(shares: Shares, label: str) -> Drawn:
             for k, name in enumerate(shares.labels)
         ],
     }
-    return Drawn(_svg(made, height + 24, label), _tips(tips), shares.labels)
+    return Drawn(_svg(made, height + 24, label), _tips(tips), shares.labels, ceiling)
 
 
-def _beside(x: float) -> tuple[float]:
-    return (min(max(x - 12, 13.0), 60.0),)
+def _ceiling(table: npt.NDArray[np.float64], named: int) -> float:
+    """Share at which a stack ends: that of the topics told one by one, where the others would leave them no room."""
+    most = float(table[:, :named].sum(axis=1).max())
+    return 1.0 if most > 1 - CROWD else min(float(np.ceil(most * 1.1 / 0.05)) * 0.05, 1.0)
 
 
 def topic_map(cards: Sequence[TopicCard], now: Sequence[float], label: str) -> Drawn:
@@ -209,10 +236,10 @@ def topic_map(cards: Sequence[TopicCard], now: Sequence[float], label: str) -> D
     for k in telling[:14]:
         place = points[order.index(k)]
         words = short(", ".join(cards[k].label.split(", ")[:2]) or f"topic {k + 1}", 22)
-        x, y, half = float(str(place["x"])) / 100 * size, float(str(place["y"])), 3.1 * len(words)
+        x, y, half = float(str(place["x"])) / 100 * size, float(str(place["y"])), 3.6 * len(words)
         y += max(radius(now[k]), radius(cards[k].share)) + 11
         x = min(max(x, half + 2), size - half - 2)
-        if y > size - 4 or any(abs(x - a) < half + b and abs(y - c) < 13 for a, b, c in taken):
+        if y > size - 4 or any(abs(x - a) < half + b and abs(y - c) < 15 for a, b, c in taken):
             continue
         taken.append((x, half, y))
         names.append(tag("text", escape(words), x=x, y=y, text_anchor="middle", class_="label small"))
@@ -288,3 +315,8 @@ def said_of(value: float, unit: str) -> str:
     """A part of a change in words."""
     sign = "+" if value > 0 else "−" if value < 0 else ""
     return f"{sign}{figure(abs(value))}" if unit == "score" else f"{sign}{share(abs(value))}"
+
+
+def roughly(number: float) -> str:
+    """A large number, two digits that count."""
+    return f"{float(f'{number:.2g}'):,.0f}"

@@ -75,6 +75,7 @@ _pages.filters |= {
     "between": words.between,
     "heading": _heading,
     "said_of": figures.said_of,
+    "roughly": figures.roughly,
 }
 _pages.globals |= {"about": CALM, "tested": TESTED, "anchor": figures.anchor}
 
@@ -104,9 +105,7 @@ def page(account: Account, told: Sequence[Story]) -> str:
 
 def policy() -> str:
     """What the page may do: show its own style, run its own script, and nothing else."""
-    style, script = (
-        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (_STYLE, _SCRIPT)
-    )
+    style, script = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (_STYLE, _SCRIPT))
     return (
         f"default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; "
         "base-uri 'none'; form-action 'none'"
@@ -116,7 +115,8 @@ def policy() -> str:
 def _segment(story: Story) -> str:
     return _pages.get_template("segment.html").render(
         story=story,
-        timelines=[(kind, figures.timeline(story, kind)) for kind in story.kinds if _drawn(story, kind)],
+        drawn=story.drawn,
+        timelines=[(kind, figures.timeline(story, kind)) for kind in story.drawn],
         alarms=_alarms(story),
         topics=_topics(story),
         distributions=_distributions(story),
@@ -124,10 +124,6 @@ def _segment(story: Story) -> str:
         chain=_chain(story),
         promise=_promise(story),
     )
-
-
-def _drawn(story: Story, kind: str) -> bool:
-    return any(course.kind == kind for course in story.told.courses.values()) or bool(story.of_kind(kind))
 
 
 def _alarms(story: Story) -> list[tuple[Alarm, Markup]]:
@@ -195,5 +191,8 @@ def _promise(story: Story) -> dict[str, Any] | None:
         return None
     raised = len(story.alarms)
     tally = Tally(raised, float(story.told.calls), known.every_calls)
-    by = {card.name: sum(one.raised.detector in (card.name, card.title) for one in story.alarms) for card in known.detectors}
+    by = {
+        card.name: sum(one.raised.detector in (card.name, card.title) for one in story.alarms)
+        for card in known.detectors
+    }
     return {"every": known.every_calls, "raised": raised, "tally": tally, "by": by}

@@ -21,9 +21,15 @@ LONGEST = 600
 SEGMENTS, ALARMS = 20, 10
 """Told one by one: of a pull request's comment there are 65,536 characters."""
 
-_SPECIAL = frozenset("\\`*_{}[]()#+-!|~@:$^=")
+_SPECIAL = frozenset("\\`*_{}[]#!|~@$^")
+"""What Markdown reads, in the middle of a line."""
 
-BADGE = {"drift": "🔴 drift", "no_drift": "🟢 no drift", "not_enough_data": "🟡 not enough data", "unknown": "🔴 alarms"}
+BADGE = {
+    "drift": "🔴 drift",
+    "no_drift": "🟢 no drift",
+    "not_enough_data": "🟡 not enough data",
+    "unknown": "⚪ alarms only",
+}
 
 
 def markdown(account: Account, told: Sequence[Story]) -> str:
@@ -35,7 +41,7 @@ def _text(text: str, most: int = LONGEST) -> str:
     """Text that is no markup, no link and no mention, in one line."""
     said = " ".join(plain(text[: most + 1]).split())
     clipped = f" … (the first {most:,} of {len(text):,} characters)" if len(text) > most else ""
-    return "".join(f"&#{ord(one)};" if one in _SPECIAL and one not in "():-+=" else html.escape(one) for one in said[:most]) + clipped
+    return "".join(f"&#{ord(one)};" if one in _SPECIAL else html.escape(one) for one in said[:most]) + clipped
 
 
 def _lines(account: Account, told: Sequence[Story]) -> Iterator[str]:
@@ -65,8 +71,9 @@ def _segment(story: Story) -> Iterator[str]:
     standing = sorted(story.alarms, key=lambda one: (not one.standing, -one.number))
     if standing:
         yield f"\n<details><summary>{len(standing)} alarm{'s' * (len(standing) != 1)}</summary>\n"
-        for one in standing[:ALARMS]:
-            yield f"{one.number}. **{_text(one.raised.kind.replace('_', ' '))}, {_state(one)}**: {_text(one.raised.sentence, 3000)}"
+        for alarm in standing[:ALARMS]:
+            head = f"{_text(alarm.raised.kind.replace('_', ' '))}, {_state(alarm)}"
+            yield f"- **{head}**: {_text(alarm.raised.sentence, 3000)}"
         if len(standing) > ALARMS:
             yield f"\nand {len(standing) - ALARMS:,} more"
         yield "\n</details>"

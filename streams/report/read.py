@@ -230,5 +230,3 @@ def _alert(told: Account, data: bytes) -> None:
     pool = bool(found.level) and of.prompt_name == "*"
     name = segment_name(of.app, "" if pool else of.prompt_name, of.variant, pooled=pool)
     told.segment(name).alerts.append(found)
-
-

@@ -200,15 +200,24 @@ class Story:
         room = max((high - low) // 20, 600_000)
         return low - room, high + room
 
+    @property
+    def drawn(self) -> list[str]:
+        """Kinds of which there is anything on a timeline."""
+        here = {course.kind for course in self.told.courses.values()} | {one.raised.kind for one in self.alarms}
+        return [kind for kind in self.kinds if kind in here]
+
+    def title(self, detector: str) -> str:
+        """What people call a detector."""
+        return next((card.title for card in self.detectors if card.name == detector), detector.replace("_", " "))
+
     def of_kind(self, kind: str) -> list[Alarm]:
         """Its alarms of a kind."""
         return [one for one in self.alarms if one.raised.kind == kind]
 
     def lines(self, kind: str) -> list[Line]:
         """Courses of the detectors of a kind."""
-        titles = {card.name: card.title for card in self.detectors}
         return [
-            _line(name, titles.get(name, name.replace("_", " ")), course, self.span)
+            _line(name, self.title(name), course, self.span)
             for name, course in self.told.courses.items()
             if course.kind == kind
         ]
@@ -220,17 +229,17 @@ class Story:
 
     @property
     def explained(self) -> list[tuple[str, Explained, str, bool]]:
-        """Parts of changes: which detector, the parts, their unit, and whether they are an alarm's or of recent calls."""
+        """Parts of changes: which detector, parts, their unit, and whether they are an alarm's or of recent calls."""
         made = []
         for one in self.alarms:
             if one.raised.explained:
                 unit = one.raised.effect.unit if one.raised.effect else ""
                 made.append((one.raised.detector, one.raised.explained, unit, True))
-        titles = {card.name: card.title for card in self.detectors}
         for name, parts in (self.told.summary.explained if self.told.summary else {}).items():
             try:
-                unit = "score" if titles.get(name, "").startswith("score ") else ""
-                made.append((titles.get(name, name), msgspec.convert(parts, Explained), unit, False))
+                title = self.title(name)
+                unit = "score" if title.startswith("score ") else ""
+                made.append((title, msgspec.convert(parts, Explained), unit, False))
             except msgspec.ValidationError:
                 continue
         return made
@@ -409,5 +418,3 @@ def _follow(story: Story) -> None:
         if record.state == "resolved":
             alarm.resolved_at = record.resolved_at or record.raised_at
         alarm.acknowledged |= record.state == "acknowledged"
-
-
