@@ -166,19 +166,15 @@ def topics(shares: Shares, label: str) -> Drawn:
     ceiling = _ceiling(table, shares.named)
     tops = height * (1 - np.minimum(np.cumsum(table, axis=1) / ceiling, 1))
     floors = np.concatenate([np.full((len(table), 1), height), tops[:, :-1]], axis=1)
-    bands, words = [], []
-    for k, name in enumerate(shares.labels):
+    bands: list[Markup] = []
+    for k in range(len(shares.labels)):
         kind = "band rest" if k == shares.named else f"band c{k}"
         upper, lower = (list(zip(places, side[1:, k].tolist(), strict=True)) for side in (tops, floors))
         high, low = float(tops[0, k]), float(floors[0, k])
         before = area([(0.0, high), (8.0, high)], [(0.0, low), (8.0, low)])
         bands += [tag("path", d=before, class_=kind), tag("path", d=area(upper, lower), class_=kind)]
-        thick = floors[1:, k] - tops[1:, k]
-        widest = int(np.argmax(np.convolve(thick, np.ones(min(5, len(thick))), "same")))
-        if thick[widest] >= 15:
-            y = float(tops[1 + widest, k] + floors[1 + widest, k]) / 2 + 4
-            words.append(text(short(name), min(max(places[widest] - 12, 14.0), 45.0), y, "label"))
     ticks = time_ticks(shares.start, shares.at[-1])
+    words = _labels(shares, places, tops[1:], floors[1:])
     levels = [level for level in (0.1, 0.25, 0.5, 0.75) if 0.2 * ceiling < level < 0.95 * ceiling]
     made = [
         stretched(Markup("").join(bands), height),
@@ -199,6 +195,24 @@ def topics(shares: Shares, label: str) -> Drawn:
         ],
     }
     return Drawn(_svg(made, height + 24, label), _tips(tips), shares.labels, ceiling)
+
+
+def _labels(
+    shares: Shares, places: Sequence[float], tops: npt.NDArray[np.float64], floors: npt.NDArray[np.float64]
+) -> list[Markup]:
+    """Words inside the bands, where they are thick enough and nothing else is said; the legend says all of them."""
+    thick = floors - tops
+    made, taken = [], list[tuple[float, float]]()
+    for k in np.argsort(-thick.max(axis=0), kind="stable").tolist():
+        for column in np.argsort(-thick[:, k], kind="stable").tolist():
+            x, y = min(max(places[column] - 12, 14.0), 45.0), float(tops[column, k] + floors[column, k]) / 2 + 4
+            if thick[column, k] < 15:
+                break
+            if all(abs(x - a) > 40 or abs(y - b) > 14 for a, b in taken):
+                taken.append((x, y))
+                made.append(text(short(shares.labels[k]), x, y, "label"))
+                break
+    return made
 
 
 def _ceiling(table: npt.NDArray[np.float64], named: int) -> float:

@@ -113,11 +113,4 @@
   };
   addEventListener("hashchange", arrive);
   arrive();
-
-  let folded = [];
-  addEventListener("beforeprint", () => {
-    folded = all("details:not([open])");
-    for (const one of folded) one.open = true;
-  });
-  addEventListener("afterprint", () => { for (const one of folded) one.open = false; });
 })();
