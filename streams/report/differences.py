@@ -75,7 +75,7 @@ def _compared(before: str, now: str) -> tuple[Markup, Markup] | None:
     first, second = _words(before), _words(now)
     if before == now or _alike(first, second) < ALIKE:
         return None
-    matched = difflib.SequenceMatcher(None, first, second, autojunk=False).get_opcodes()
+    matched = difflib.SequenceMatcher(None, first, second).get_opcodes()
     old = [(code, "".join(first[low:high])) for code, low, high, _, _ in matched]
     new = [(code, "".join(second[low:high])) for code, _, _, low, high in matched]
     return _marked("del", old, len(before)), _marked("ins", new, len(now))

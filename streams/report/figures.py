@@ -71,7 +71,14 @@ def _svg(inside: Sequence[Markup], height: float, label: str) -> Markup:
     made = Markup("").join(inside)
     # A group that is told by its label; arrow keys move a tip through it.
     return tag(
-        "svg", made, class_="plot", width="100%", height=height, role="group", tabindex="0", aria_label=plain(label)
+        "svg",
+        made,
+        class_="plot",
+        width="100%",
+        height=height,
+        role="group",
+        tabindex="0",
+        aria_label=short(label, 200),
     )
 
 
@@ -103,7 +110,7 @@ def timeline(story: Story, kind: str) -> Drawn:
         "at": lines[0].at if lines else [],
         "span": [low, high],
         "lines": [
-            {"name": plain(one.title), "at": one.at, "is": _three(one.statistic), "of": _three(one.threshold)}
+            {"name": short(one.title, 60), "at": one.at, "is": _three(one.statistic), "of": _three(one.threshold)}
             for one in lines
         ],
     }
@@ -130,7 +137,7 @@ def _alarm(one: Alarm, place: int, across: Across, down: tuple[float, float], en
         f"alarm {one.number}", start, top + 12 + place % 5 * 13, "said", "start" if left else "end", 7 if left else -4
     )
     said = f"alarm {one.number}: {one.raised.detector}"
-    return tag("a", made, href=f"#{anchor(one)}", aria_label=plain(said), class_="alarm")
+    return tag("a", made, href=f"#{anchor(one)}", aria_label=short(said, 100), class_="alarm")
 
 
 def anchor(one: Alarm) -> str:
@@ -265,7 +272,7 @@ def topic_map(cards: Sequence[TopicCard], now: Sequence[float], label: str) -> D
         viewBox=f"0 0 {size:g} {size:g}",
         role="group",
         tabindex="0",
-        aria_label=plain(label),
+        aria_label=short(label, 200),
     )
     return Drawn(svg, _tips({"points": points, "high": size}))
 

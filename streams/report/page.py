@@ -82,19 +82,24 @@ _pages.globals |= {"about": CALM, "tested": TESTED, "anchor": figures.anchor}
 
 def page(account: Account, told: Sequence[Story]) -> str:
     """The whole page."""
-    room, parts = ROOM, []
+    room, parts, verdicts, full = ROOM, [], [], False
     for story in told:
-        part = _segment(story)
-        if len(part.encode()) > room:
+        verdict, part = _pages.get_template("verdict.html").render(story=story), ""
+        if not full:
+            part = _segment(story)
+            full = len((verdict + part).encode()) > room
+        if full:  # nor is a later one drawn: none looks chosen
             part = _pages.get_template("brief.html").render(story=story)
-        if (size := len(part.encode())) > room:
+        if (size := len((verdict + part).encode())) > room:
             break
         room -= size
         parts.append(Markup(part))
+        verdicts.append(Markup(verdict))
     return _pages.get_template("report.html").render(
         account=account,
         stories=told[: len(parts)],
         segments=parts,
+        verdicts=verdicts,
         left=len(told) - len(parts),
         kinds=list(dict.fromkeys(kind for story in told for kind in story.kinds)),
         style=Markup(_STYLE),
@@ -130,11 +135,14 @@ def _alarms(story: Story) -> list[tuple[Alarm, Markup]]:
     """Alarms with their evidence, the standing and newest first, as far as there is room."""
     room, made = ALARM_ROOM, []
     for one in sorted([*story.alarms, *story.early], key=lambda one: (not one.standing, -one.number)):
+        if not room:
+            made.append((one, Markup("")))
+            continue
         found = one.raised.examples
         beside = pairs(found.before, found.now) if found else []
         text = _pages.get_template("alarm.html").render(one=one, alarm=one.raised, pairs=beside)
         text = text if len(text.encode()) <= room else ""
-        room -= len(text.encode())
+        room -= len(text.encode()) or room  # once one does not fit, no later one is told: none looks chosen
         made.append((one, Markup(text)))
     return made
 

@@ -26,6 +26,9 @@ from streams.verdict_columns import (
     Told,
 )
 
+NAME = 100
+"""Characters of a kind or an id at most: a record with longer ones is none of ours."""
+
 LONGEST = 64 << 20
 """Bytes of a row: one with a long text is read, and its text clipped."""
 
@@ -223,7 +226,7 @@ def _alerts(path: str, first: sources.Line, lines: Iterator[sources.Line]) -> Ac
 
 def _alert(told: Account, data: bytes) -> None:
     found = evidence.read(data)
-    if found is None:
+    if found is None or max(len(found.kind), len(found.alert_id)) > NAME:
         told.strange += 1
         return
     of = found.segment

@@ -109,19 +109,32 @@ def test_a_text_of_a_megabyte_is_clipped_and_its_length_told(tmp_path):
     assert "<b>" not in html
 
 
-def test_however_many_segments_and_alarms_a_page_keeps_its_size_and_says_what_it_left_out(tmp_path):
-    path, text = tmp_path / "alerts.jsonl", "<&\u202e" * 300
+def many(path):
+    """Alerts of 40 segments, each of 20 alarms with texts that take much room on a page."""
+    text = "<&\u202e" * 300
     examples = {"before": [{"output": text}] * 5, "now": [{"output": text + "."}] * 5}
     lines = [
         files.record(alert_id=f"a{n}", segment={"app": f"app{n // 20}"}, examples=examples, sentence=text)
-        for n in range(3000)
+        for n in range(800)
     ]
     path.write_bytes(b"".join(lines))
-    html = files.html(path)
-    assert len(html.encode()) < 3_000_000
-    assert len(html.encode()) > ROOM / 2
+    return path
+
+
+def test_however_many_segments_and_alarms_a_page_keeps_its_size_and_says_what_it_left_out(tmp_path):
+    html = files.html(many(tmp_path / "alerts.jsonl"))
+    assert ROOM / 2 < len(html.encode()) < 3_000_000
     assert "Its evidence did not fit" in html
-    assert re.search(r"\d+ more segments, less worth looking at", html)
+    assert "Its plots did not fit" in html
+    assert html.count('<section class="segment') == 40
+
+
+def test_segments_that_do_not_fit_in_a_sentence_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr("streams.report.page.ROOM", 10_000)
+    html = files.html(many(tmp_path / "alerts.jsonl"))
+    shown = html.count('<section class="segment')
+    assert 0 < shown < 40
+    assert f"{40 - shown} more segments, less worth looking at" in html
 
 
 def test_alerts_alone_make_a_page_of_fewer_plots_that_says_so(tmp_path, told):
