@@ -15,41 +15,29 @@ from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import zstandard
 
-from drift import prompts
-from drift.baseline import Baseline
 from drift.bins import MISSING, THOUSAND
-from drift.call import SERIES
 from drift.errors import SettingsError, SourceError
-from drift.lens import SCALE
-from drift.mix import split
 from drift.overall import OVERALL
 from drift.panel import KINDS, QUESTIONS
 from drift.prompt_alarms import CHAIN
 from drift.state import Judge, SegmentState
 from drift.verdict import Scored, Seen
 from streams.alerts import Alert, encode
-from streams.cli.card import described
 from streams.embedded import Segment
-from streams.evidence import chain_link, rounded, split_fields
+from streams.verdict_cards import HISTOGRAMS, baseline_card, summary
 from streams.verdict_columns import (
     FORMAT,
-    BaselineCard,
     Begin,
     Bins,
-    DetectorCard,
     End,
     Mark,
     Row,
     Score,
     Stretch,
-    Summary,
     Told,
-    TopicCard,
 )
-from streams.verdicts import segment_verdict
 
 ENDINGS = (".jsonl", ".jsonl.zst")
 HOUR_MS, STRETCH = 3_600_000, 200
@@ -57,8 +45,6 @@ HOUR_MS, STRETCH = 3_600_000, 200
 
 HELD = 1 << 18
 """Bytes of rows that are held before they are written."""
-
-HISTOGRAMS = ("output_length", "latency")
 
 
 class VerdictRows:
@@ -110,7 +96,7 @@ class VerdictRows:
             if course is not None:
                 self.add(course.rest())
             course = self._courses[segment] = _Course(segment, judge)
-            self.add([_baseline_card(segment, judge)])
+            self.add([baseline_card(segment, judge)])
         return lambda scored: self.add(course.block(scored))
 
     def alerts(self, told: Iterable[Alert]) -> None:
@@ -128,7 +114,7 @@ class VerdictRows:
         for course in self._courses.values():
             self.add(course.rest())
         for segment in segments:
-            self.add([_summary(segment)])
+            self.add([summary(segment)])
         self.add([End(self._rows, cut_off, {name: n for name, n in counts.items() if n})])
         self._write()
         if self._out is not self._file:
@@ -274,70 +260,3 @@ def _folded(parts: Sequence[Any]) -> Bins:
     table = np.concatenate(parts)
     bins, place = np.unique(table["bin"], return_inverse=True)
     return list(zip(bins.tolist(), np.bincount(place, table["n"]).astype(int).tolist(), strict=True))
-
-
-def _baseline_card(segment: str, judge: Judge) -> BaselineCard:
-    baseline = judge.baseline
-    card = described(baseline, judge.budget)
-    shares, places = baseline.fit.proportions, _map(baseline)
-    each = baseline.shares(judge.budget)
-    scales = baseline.fit.scales
-    return BaselineCard(
-        segment,
-        baseline.id,
-        baseline.lens.id,
-        {name: value for name, value in card.items() if name not in ("topics", "detectors")},
-        rounded(judge.budget.calls(judge.calls_a_day)),
-        [
-            TopicCard(label, rounded(share), rounded(x), rounded(y))
-            for label, share, (x, y) in zip(baseline.labels, shares.tolist(), places.tolist(), strict=True)
-        ],
-        [
-            DetectorCard(
-                name,
-                baseline.title(name),
-                KINDS[name],
-                rounded(threshold),
-                rounded(sure),
-                rounded(each[name]),
-                judge.tolerances.get(name),
-            )
-            for name, (threshold, sure) in judge.thresholds.items()
-        ],
-        {
-            name: {
-                "unit": baseline.unit(name),
-                "series": SERIES[scales[name].series],
-                "bins": list(zip(scales[name].bins.tolist(), scales[name].weights.astype(int).tolist(), strict=True)),
-            }
-            for name in HISTOGRAMS
-            if name in scales
-        },
-    )
-
-
-def _map(baseline: Baseline) -> npt.NDArray[np.float64]:
-    """Topics on a plane: the two directions in which their centres differ most, shape ``(topics, 2)``."""
-    groups, centres = baseline.frame.groups, baseline.lens.codebook.astype(np.float64) / SCALE
-    middle = np.stack([centres[groups == one].mean(axis=0) for one in range(baseline.frame.topics)])
-    away = middle - baseline.fit.proportions @ middle
-    _, _, ways = np.linalg.svd(away, full_matrices=False)
-    ways = ways[:2] * np.sign(ways[:2, np.abs(ways[:2]).argmax(axis=1)].diagonal())[:, None]
-    return np.asarray(away @ ways.T)
-
-
-def _summary(segment: Segment) -> Summary:
-    judge, state = segment.judge, segment.state
-    verdict = segment_verdict(segment)
-    if judge is None or state is None or not state.calls:
-        return Summary(segment.name, verdict)
-    recent = state.history.since(state.history.reaching(judge.clear_after, state.calls))[: judge.layout.width]
-    parts = {name: split(judge.baseline, judge.layout, name, recent) for name in judge.layout.scalars}
-    anchor = judge.anchor
-    return Summary(
-        segment.name,
-        verdict,
-        {name: split_fields(one, False) for name, one in parts.items() if one is not None},
-        anchor.name if anchor else "",
-        [chain_link(one) for one in prompts.links(anchor, state.chain)] if anchor else [],
-    )

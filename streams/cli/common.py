@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import re
 import shlex
 import sys
 import time
@@ -28,6 +27,7 @@ from streams.deadletter import DeadLetters
 from streams.extent import Wanted
 from streams.meters import open_meter as open_meter
 from streams.observe import Clock
+from streams.plain_text import plain as plain
 from streams.records import FIELDS, Record, Rejected, decode
 from streams.settings import PREFIX, Kafka, Settings, load
 from streams.sources import Line
@@ -169,14 +169,6 @@ def console() -> Console:
     """Standard error, for people; elsewhere than on a terminal sentences keep to a line each, and tables to 160."""
     out = Console(stderr=True, highlight=False)
     return out if out.is_terminal else Console(stderr=True, highlight=False, width=160, soft_wrap=True)
-
-
-_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def plain(text: str) -> str:
-    """Text of unknown origin, fit for a terminal: what would steer it or turn its direction becomes U+FFFD."""
-    return _STEERING.sub("\ufffd", text)
 
 
 def say(out: Console, *texts: str, style: str = "") -> None:

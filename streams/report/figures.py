@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from streams.cli.common import plain
 from streams.http.evidence import Version
+from streams.plain_text import plain
+from streams.report.alarms import Alarm
 from streams.report.drawing import (
     Across,
     anchored,
@@ -28,8 +29,8 @@ from streams.report.drawing import (
     text,
     time_ticks,
 )
-from streams.report.story import Alarm, Histogram, Shares, Story
-from streams.verdict_columns import TopicCard
+from streams.report.histograms import Histogram
+from streams.report.story import Shares, Story
 from streams.wording import figure
 from streams.wording import percent as share
 
@@ -63,7 +64,8 @@ def short(words: str, most: int = LABEL) -> str:
     return said if len(said) <= most else f"{said[: most - 1]}…"
 
 
-def _tips(value: Any) -> str:
+def tips(value: Any) -> str:
+    """What tips read, as JSON."""
     return msgspec.json.encode(value).decode()
 
 
@@ -106,7 +108,7 @@ def timeline(story: Story, kind: str) -> Drawn:
         line_down(0, top, bottom, "cursor"),
         axis([(across(at), said) for at, said in time_ticks(low, high)], bottom + 17),
     ]
-    tips = {
+    told = {
         "at": lines[0].at if lines else [],
         "span": [low, high],
         "lines": [
@@ -115,7 +117,7 @@ def timeline(story: Story, kind: str) -> Drawn:
         ],
     }
     said = f"{kind.replace('_', ' ')}: evidence against thresholds over time"
-    return Drawn(_svg(made, bottom + 24, said), _tips(tips), [one.title for one in lines])
+    return Drawn(_svg(made, bottom + 24, said), tips(told), [one.title for one in lines])
 
 
 def _three(values: Sequence[float]) -> list[float]:
@@ -192,7 +194,7 @@ def topics(shares: Shares, label: str) -> Drawn:
         text("baseline", 0, height + 16, "tick"),
         axis([(across(at), said) for at, said in ticks if across(at) > 24], height + 16),
     ]
-    tips = {
+    told = {
         "at": [0, *shares.at],
         "x": [4.0, *[round(x, 2) for x in middles]],
         "calls": [0, *shares.calls],
@@ -201,7 +203,7 @@ def topics(shares: Shares, label: str) -> Drawn:
             for k, name in enumerate(shares.labels)
         ],
     }
-    return Drawn(_svg(made, height + 24, label), _tips(tips), shares.labels, ceiling)
+    return Drawn(_svg(made, height + 24, label), tips(told), shares.labels, ceiling)
 
 
 def _labels(
@@ -228,55 +230,6 @@ def _ceiling(table: npt.NDArray[np.float64], named: int) -> float:
     return 1.0 if most > 1 - CROWD else min(float(np.ceil(most * 1.1 / 0.05)) * 0.05, 1.0)
 
 
-def topic_map(cards: Sequence[TopicCard], now: Sequence[float], label: str) -> Drawn:
-    """Topics on a plane: rings by their share of the baseline, discs by their share now."""
-    size, room, largest = 420.0, 42.0, 26.0
-    xs, ys = [one.x for one in cards], [one.y for one in cards]
-    wide = max(max(xs) - min(xs), max(ys) - min(ys), 1e-9)
-    middle = (max(xs) + min(xs)) / 2, (max(ys) + min(ys)) / 2
-    most = max(*(one.share for one in cards), *now, 1e-9)
-
-    def radius(part: float) -> float:
-        return max(largest * float(np.sqrt(part / most)), 1.0)
-
-    points, made, names, taken = [], [], [], list[tuple[float, float, float]]()
-    order = sorted(range(len(cards)), key=lambda k: -max(cards[k].share, now[k]))
-    for k in order:
-        one = cards[k]
-        x = size / 2 + (one.x - middle[0]) / wide * (size - 2 * room)
-        y = size / 2 - (one.y - middle[1]) / wide * (size - 2 * room)
-        change = now[k] - one.share
-        kind = "grew" if change > 0.005 else "shrank" if change < -0.005 else "stayed"
-        made += [
-            tag("circle", cx=x, cy=y, r=radius(now[k]), class_=f"disc {kind}"),
-            tag("circle", cx=x, cy=y, r=radius(one.share), class_="ring"),
-        ]
-        said = f"{short(one.label or f'topic {k + 1}', 80)}: {share(one.share)} before, {share(now[k])} now"
-        points.append({"x": round(x / size * 100, 2), "y": round(y, 1), "said": said})
-    telling = sorted(order, key=lambda k: -abs(now[k] - cards[k].share) - 0.2 * max(cards[k].share, now[k]))
-    for k in telling[:14]:
-        place = points[order.index(k)]
-        words = short(", ".join(cards[k].label.split(", ")[:2]) or f"topic {k + 1}", 22)
-        x, y, half = float(str(place["x"])) / 100 * size, float(str(place["y"])), 3.6 * len(words)
-        y += max(radius(now[k]), radius(cards[k].share)) + 11
-        x = min(max(x, half + 2), size - half - 2)
-        if y > size - 4 or any(abs(x - a) < half + b and abs(y - c) < 15 for a, b, c in taken):
-            continue
-        taken.append((x, half, y))
-        names.append(tag("text", escape(words), x=x, y=y, text_anchor="middle", class_="label small"))
-    cursor = tag("circle", cx=-50, cy=-50, r=8, class_="cursor ring")
-    svg = tag(
-        "svg",
-        Markup("").join([*made, *names, cursor]),
-        class_="plot square",
-        viewBox=f"0 0 {size:g} {size:g}",
-        role="group",
-        tabindex="0",
-        aria_label=short(label, 200),
-    )
-    return Drawn(svg, _tips({"points": points, "high": size}))
-
-
 def distribution(one: Histogram, label: str) -> Drawn:
     """Lengths or times before, as an area, and now, as a line."""
     top, bottom = 14.0, 170.0
@@ -298,7 +251,7 @@ def distribution(one: Histogram, label: str) -> Drawn:
     made += [line_down(across(was), top, bottom, "median"), line_down(across(is_), top, bottom, "median new")]
     ticks = [(across(value), f"{value:,.0f}") for value in log_ticks(one.edges[0], one.edges[-1])]
     made += [line_down(0, top, bottom, "cursor"), axis(ticks, bottom + 16)]
-    tips = {
+    told = {
         "x": [round((across(a) + across(b)) / 2, 2) for a, b in zip(one.edges[:-1], one.edges[1:], strict=True)],
         "points": [
             {
@@ -308,7 +261,7 @@ def distribution(one: Histogram, label: str) -> Drawn:
             for a, b, before, now in zip(one.edges[:-1], one.edges[1:], one.before, one.now, strict=True)
         ],
     }
-    return Drawn(_svg(made, bottom + 24, label), _tips(tips))
+    return Drawn(_svg(made, bottom + 24, label), tips(told))
 
 
 def bar(value: float, low: float, high: float, widest: float, kind: str) -> Markup:

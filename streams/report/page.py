@@ -15,9 +15,11 @@ from drift.false_alarms import Tally
 from streams.http import figures as words
 from streams.http.texts import shown
 from streams.report import figures
+from streams.report.alarms import Alarm
 from streams.report.differences import pairs
 from streams.report.read import Account
-from streams.report.story import Alarm, Story
+from streams.report.story import Story
+from streams.report.topic_map import topic_map
 from streams.verdicts import CALM
 from streams.wording import figure, percent
 
@@ -154,7 +156,7 @@ def _topics(story: Story) -> dict[str, Any] | None:
     return {
         "shares": shares,
         "stack": figures.topics(shares, f"topic shares of {story.name} over time"),
-        "map": figures.topic_map(known.topics, now.tolist(), f"topics of {story.name} on a map"),
+        "map": topic_map(known.topics, now.tolist(), f"topics of {story.name} on a map"),
         "since": story.now_since("data"),
     }
 

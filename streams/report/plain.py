@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
-from streams.cli.common import plain
 from streams.evidence import instant
 from streams.http.figures import between, change
+from streams.plain_text import plain
+from streams.report.alarms import Alarm
 from streams.report.read import Account
-from streams.report.story import Alarm, Story
+from streams.report.story import Story
 from streams.wording import figure, percent
 
 LONGEST = 600

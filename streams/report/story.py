@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from drift.bins import EDGES, VALUES
-from streams.http.evidence import Effect, Explained, Record, Version
+from drift.bins import EDGES
+from streams.http.evidence import Effect, Explained, Version
+from streams.report.alarms import Alarm
+from streams.report.histograms import Histogram, compared
 from streams.report.read import Account, Course, Segment
 from streams.verdict_columns import DetectorCard, Stretch
 
@@ -47,46 +48,6 @@ class Answer(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-@dataclass(slots=True)
-class Alarm:
-    """An alarm from its first record to its end."""
-
-    raised: Record
-    number: int
-    resolved_at: str = ""
-    acknowledged: bool = False
-
-    @property
-    def standing(self) -> bool:
-        """Whether it was not over in the end."""
-        return not self.resolved_at
-
-    @property
-    def state(self) -> str:
-        """As it was in the end."""
-        return "resolved" if self.resolved_at else "acknowledged" if self.acknowledged else "firing"
-
-    @property
-    def span(self) -> tuple[int, int | None]:
-        """When it was raised and, if it was, resolved."""
-        return _ms(self.raised.raised_at), _ms(self.resolved_at) if self.resolved_at else None
-
-    @property
-    def since(self) -> tuple[int, int, int]:
-        """When it began, and the earliest and latest instant at which it may have."""
-        point = self.raised.change_point
-        if point is None:
-            return (_ms(self.raised.since),) * 3
-        return _ms(point.at), _ms(point.low), _ms(point.high)
-
-
-def _ms(instant: str) -> int:
-    try:
-        return round(datetime.fromisoformat(instant).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return 0
-
-
 @dataclass(frozen=True, slots=True)
 class Line:
     """A detector's course at no more than ``POINTS`` places: where it was nearest to its threshold between them."""
@@ -115,20 +76,6 @@ class Shares:
     columns: list[list[float]]
     calls: list[int]
     now: list[float]
-
-
-@dataclass(frozen=True, slots=True)
-class Histogram:
-    """Shares of values before and now, over the same bins."""
-
-    name: str
-    unit: str
-    edges: list[float]
-    before: list[float]
-    now: list[float]
-    calls: tuple[int, int]
-    quantiles: list[tuple[str, float, float]]
-    since: int
 
 
 @dataclass
@@ -330,7 +277,7 @@ class Story:
                 now[one] += calls
         if not before.sum() or not now.sum():
             return None
-        return _histogram(name, str(card["unit"]), before, now, recent[0].start)
+        return compared(name, str(card["unit"]), before, now, recent[0].start)
 
 
 def _line(name: str, title: str, course: Course, span: tuple[int, int]) -> Line:
@@ -359,39 +306,6 @@ def _columns(told: Sequence[Stretch]) -> list[list[Stretch]]:
     if len(made) > 1 and calls < enough / 2:
         made[-2] += made.pop()
     return made
-
-
-QUANTILES = (("median", 0.5), ("90 % below", 0.9), ("99 % below", 0.99))
-
-
-def _histogram(name: str, unit: str, before: FloatArray, now: FloatArray, since: int) -> Histogram:
-    quantiles = [(said, _quantile(before, q), _quantile(now, q)) for said, q in QUANTILES]
-    low = min(_place(before, 0.002), _place(now, 0.002))
-    high = max(_place(before, 0.998), _place(now, 0.998)) + 1
-    first, last = float(max(EDGES[low], 1)), float(EDGES[min(high, len(EDGES) - 1)])
-    edges = np.unique(np.round(np.geomspace(first, max(last, first * 1.5), 37)))
-    if len(edges) < 2:
-        edges = np.array([first, first + 1])
-    slot = np.clip(np.searchsorted(edges, np.maximum(VALUES, 1), side="right") - 1, 0, len(edges) - 2)
-    made = [np.bincount(slot, counts / counts.sum(), len(edges) - 1) for counts in (before, now)]
-    return Histogram(
-        name,
-        unit,
-        edges.tolist(),
-        made[0].tolist(),
-        made[1].tolist(),
-        (round(float(before.sum())), round(float(now.sum()))),
-        quantiles,
-        since,
-    )
-
-
-def _place(counts: FloatArray, share: float) -> int:
-    return int(np.searchsorted(np.cumsum(counts) / counts.sum(), share))
-
-
-def _quantile(counts: FloatArray, share: float) -> float:
-    return float(VALUES[min(_place(counts, share), len(VALUES) - 1)])
 
 
 def stories(account: Account) -> list[Story]:
