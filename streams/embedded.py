@@ -103,6 +103,15 @@ def allowed_versions(declared: Mapping[str, Sequence[str]], segment: str) -> fro
     return next((frozenset(declared[name]) for name in names if name in declared), None)
 
 
+SeenBy = Callable[[str, Judge], Seen]
+"""Gives what is shown the blocks of a segment."""
+
+
+def nobody(segment: str, judge: Judge) -> Seen:
+    """Show blocks to nobody."""
+    return verdict.unseen
+
+
 class Watch:
     """Judges call records as they come, segment by segment.
 
@@ -135,7 +144,7 @@ class Watch:
         *,
         warn: Callable[[str], None] = lambda text: None,
         progress: Progress = lambda what, done: None,
-        seen: Callable[[str, Judge], Seen] = lambda segment, judge: verdict.unseen,
+        seen: SeenBy = nobody,
     ) -> None:
         """Start with nothing seen."""
         self.segments: dict[str, Segment] = {}

@@ -21,7 +21,8 @@ from drift.pane import Pane
 from drift.state import Judge, SegmentState, start
 from streams import first as firsts
 from streams.alerts import Alert, alert, drift_clause
-from streams.embedded import allowed_versions
+from streams.embedded import SeenBy, allowed_versions, nobody
+from streams.embedded import Segment as Watched
 from streams.first import First
 from streams.label_values import Distinct
 from streams.ledger import Closed
@@ -118,6 +119,8 @@ class Judging:
         What had been counted, up to the message at this offset.
     opened
         Reads panes, for several judges of one log once.
+    seen
+        Gives what is shown each block of a segment that was scored.
 
     Attributes
     ----------
@@ -139,11 +142,13 @@ class Judging:
         counted: int = -1,
         warn: Warn = lambda text: None,
         opened: Opened | None = None,
+        seen: SeenBy = nobody,
     ) -> None:
         self.counts: Counter[str] = Counter(counts or {})
         self.beyond = Distinct()
         self._counted = counted
         self._opened = opened or Opened()
+        self._seen_by = seen
         self._settings, self._shelf, self._timetable, self._warn = settings, shelf, timetable, warn
         self._saved = dict(saved)
         self._segments: dict[str, Segment] = {}
@@ -169,6 +174,15 @@ class Judging:
     def dirty(self) -> int:
         """Segments that have changed since ``kept``."""
         return len(self._dirty)
+
+    @property
+    def judged(self) -> list[Watched]:
+        """Segments that were judged since they were restored, as a watch has them."""
+        return [
+            Watched(one.name, judge=one.judge, state=one.state)
+            for _, one in sorted(self._segments.items())
+            if one.state is not None
+        ]
 
     def apply(self, closed: Closed) -> list[Alert]:
         """Alerts of a closed tick of a segment; none where the segment's state reflects it already."""
@@ -346,7 +360,7 @@ class Judging:
         judge, state = segment.judge, segment.state
         assert judge is not None and state is not None
         self.counts["judged_calls"] += pane.n
-        segment.state, alarms = verdict.judge(judge, state, pane)
+        segment.state, alarms = verdict.judge(judge, state, pane, seen=self._seen_by(segment.name, judge))
         segment.until = pane.end
         told = []
         for one in alarms:

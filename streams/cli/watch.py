@@ -29,7 +29,7 @@ from streams.cli.pipe import Stopped, batches
 from streams.cli.screen import Screen, summarise
 from streams.cli.stored import find_origins, require_embedder, save, tagged_segment
 from streams.deadletter import DeadLetters
-from streams.embedded import Options, Watch
+from streams.embedded import Options, Watch, nobody
 from streams.measure import Meter
 from streams.privacy import private
 from streams.settings import Settings
@@ -133,8 +133,8 @@ def watch(
     reader = Reader(source, reading, out)
     greeting = "" if known else f"no baseline given: each segment takes its first {first:,} calls as its own"
     with VerdictRows(rows_file, f"watch {source}") if rows_file else nullcontext() as rows:
-        shown = {"seen": rows.seen} if rows else {}
-        watched = Watch(meter, options, known, warn=screen.say, progress=screen.step, **shown)
+        seen = rows.seen if rows else nobody
+        watched = Watch(meter, options, known, warn=screen.say, progress=screen.step, seen=seen)
         say(out, *_undeclared(known, settings), style="yellow")
         ended: BaseException | None
         try:

@@ -14,9 +14,13 @@ from drift.budget import parse
 from drift.errors import SettingsError, SourceError
 from streams.alerts import encode
 from streams.embedded import Options, Watch
+from streams.ledger import Ledger, Place
+from streams.observe import Sight
+from streams.partition_rows import PartitionRows
+from streams.report.read import read
 from streams.verdict_columns import BaselineCard, End, Mark, Row, Score, Stretch, Summary, Told
 from streams.verdict_rows import VerdictRows
-from tests.streams import traffic
+from tests.streams import test_judging, traffic
 
 _row = msgspec.json.Decoder(Row)
 
@@ -145,3 +149,57 @@ def test_names_and_places_that_cannot_be_are_refused_first(tmp_path):
         VerdictRows(str(tmp_path / "verdicts.csv"))
     with pytest.raises(SourceError, match="cannot be written"):
         VerdictRows(str(tmp_path / "nowhere" / "verdicts.jsonl"))
+
+
+def through_the_log(seen):
+    """The same calls as panes of two partitions, judged as the live service judges them."""
+    table, ledger = test_judging.timetable((traffic.baseline(), 0)), Ledger(Place())
+    desk = test_judging.judging(table, seen=seen)
+    sent = test_judging._sent(log(), Sight.of(traffic.baseline()))
+    alerts = [one for n, message in enumerate(sent) for closed in ledger.add(n, message) for one in desk.apply(closed)]
+    return desk, alerts
+
+
+def test_the_live_judge_gives_the_same_rows(tmp_path, rows):
+    with VerdictRows(str(tmp_path / "verdicts.jsonl")) as kept_rows:
+        desk, alerts = through_the_log(kept_rows.seen)
+        kept_rows.alerts(alerts)
+        kept_rows.finish(desk.judged, desk.counts)
+    found = [_row.decode(line) for line in (tmp_path / "verdicts.jsonl").read_bytes().splitlines()]
+    live = (found,)
+    assert of(live, Score) == of(rows, Score)
+    assert of(live, Stretch) == of(rows, Stretch)
+    assert of(live, Mark) == of(rows, Mark)
+    assert of(live, Summary) == of(rows, Summary)
+
+
+def test_a_partition_has_a_file_for_each_day_and_says_so_by_its_name(tmp_path):
+    days = iter(["2026-01-05"] * 12 + ["2026-01-06"] * 1000)
+    warned = []
+    path = str(tmp_path / "verdicts.jsonl.zst")
+    keeper = PartitionRows(path, 3, 77, functools.partial(next, days), warned.append)
+    desk, _ = through_the_log(keeper.seen)
+    for _ in range(20):
+        keeper.applied(desk, [])
+    keeper.finish(desk)
+    keeper.finish(desk)
+    names = sorted(one.name for one in tmp_path.iterdir())
+    assert names == [f"verdicts-2026-01-0{day}-p3-77.jsonl.zst" for day in (5, 6)]
+    assert warned == []
+    assert read(str(tmp_path / names[0])).segments[traffic.SEGMENT].calls > 500
+
+
+def test_a_full_disk_is_warned_of_once_and_judging_goes_on(tmp_path, monkeypatch):
+    def full(self, rows):
+        raise OSError(28, "No space left on device")
+
+    warned = []
+    keeper = PartitionRows(str(tmp_path / "verdicts.jsonl"), 0, 1, lambda: "2026-01-05", warned.append)
+    monkeypatch.setattr(VerdictRows, "add", full)
+    desk, alerts = through_the_log(keeper.seen)
+    keeper.applied(desk, alerts)
+    keeper.finish(desk)
+    assert desk.counts["judged_calls"] > 500
+    assert len(warned) == 1
+    assert "No space left on device" in warned[0]
+    assert list(tmp_path.iterdir()) == []
