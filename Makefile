@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo demo-kafka chaos test test-embedders check bench bench-kinds bench-quality bench-cost bench-service clean
+.PHONY: help install demo demo-kafka chaos test test-embedders check bench bench-kinds bench-quality bench-cost bench-service bench-replay clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 12
@@ -73,6 +73,9 @@ bench-cost: $(VENV)/developing $(VENV)-peers/installed ## what a call and a chec
 
 bench-service: $(VENV)/developing ## how fast the live service is, on a real broker: half an hour
 	$(BIN)/python -m benchmarks.service --page docs/benchmarks.md
+
+bench-replay: $(VENV)/developing ## how fast the past is judged again, from panes and from calls: minutes
+	$(BIN)/python -m benchmarks.replay
 
 clean: ## remove what was installed and cached
 	rm -rf $(VENV) $(VENV)-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

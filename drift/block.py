@@ -116,6 +116,7 @@ class Block:
         self.cells, self.counts = pane.sums.cells, pane.sums.counts
         self.slices = pane.sums.slice_cells, pane.sums.slice_counts
         self.grown: npt.NDArray[np.bool_] = np.zeros(baseline.frame.topics, bool)
+        self._found: tuple[FloatArray, FloatArray] | None = None  # what was compared, for these topics that had grown
 
     @cached_property
     def vector(self) -> FloatArray:
@@ -131,7 +132,7 @@ class Block:
         made, layout = np.zeros(self.layout.width), self.layout
         made[layout.topics] = self._topics
         made[layout.inputs] = self._inputs
-        residuals, compared = self._compared(self.grown)
+        residuals, compared = self._found or self._compared(self.grown)
         made[layout.answers], made[layout.compared] = residuals.sum(axis=0), compared.sum()
         for name, place in layout.scalars.items():
             made[place] = self._scalars[name]
@@ -173,7 +174,7 @@ class Block:
 
     def _compare(self, grown: Mask) -> tuple[FloatArray, FloatArray]:
         self.grown = grown[0, 0]
-        sums, n = self._compared(self.grown)
+        self._found = sums, n = self._compared(self.grown)
         return sums[None, None], n[None, None]
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -121,10 +122,25 @@ def _narrowest(value: npt.NDArray[Any]) -> np.dtype[Any]:
 
 def _decode(code: int, data: memoryview) -> Any:
     if code == _TABLE:
-        return msgspec.msgpack.decode(data, ext_hook=_decode)
+        return msgspec.msgpack.decode(data, ext_hook=_column)
     if code != _ARRAY:
         raise ValueError(f"unknown extension {code}")
     wide, narrow, shape, planes = msgspec.msgpack.decode(data)
+    return _joined(narrow, shape, planes).astype(wide)
+
+
+def _column(code: int, data: memoryview) -> Any:
+    """An array of a table, in its narrow form: the table makes it wide."""
+    if code != _ARRAY:
+        raise ValueError(f"unknown extension {code} in a table")
+    _, narrow, shape, planes = msgspec.msgpack.decode(data)
+    return _joined(narrow, shape, planes)
+
+
+def _joined(narrow: str, shape: Sequence[int], planes: bytes) -> npt.NDArray[Any]:
+    """The array of these byte planes."""
     kind = np.dtype(narrow)
+    if kind.itemsize == 1:
+        return np.frombuffer(planes, kind).reshape(shape)
     flat = np.frombuffer(planes, np.uint8).reshape(kind.itemsize, -1).T
-    return np.ascontiguousarray(flat).view(kind).reshape(shape).astype(wide)
+    return np.ascontiguousarray(flat).view(kind).reshape(shape)

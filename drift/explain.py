@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 
@@ -251,17 +252,21 @@ class Markers:
             {name: dict(values) for name, values in self.seen.items()},
             list(self.events),
         )
+        marks, found = block.sums.marks, dict[int, list[tuple[int, int]]]()
+        for field, value, n in zip(marks["field"].tolist(), marks["value"].tolist(), marks["n"].tolist(), strict=True):
+            if value:
+                found.setdefault(field, []).append((value, n))
         for position, name in enumerate(MARKERS):
-            here = block.sums.marks[(block.sums.marks["field"] == position) & (block.sums.marks["value"] != 0)]
-            if len(here) == 0:
+            here = found.get(position)
+            if not here:
                 continue
             known = seen[name]
-            for value in (int(v) for v in here["value"]):
+            for value, _ in here:
                 news = calls - known.get(value, -AWAY) >= AWAY and (known or usual[name])
                 if news and len(known) < MANY:
                     events.append(MarkerEvent(name, usual[name], value, block.tick, calls))
                 known[value] = max(known.get(value, calls), calls + block.n)
-            usual[name] = int(here["value"][np.argmax(here["n"])])
+            usual[name] = max(here, key=itemgetter(1))[0]  # of several the first
             seen[name] = dict(sorted(known.items(), key=lambda item: (-item[1], item[0]))[:MANY])
         return Markers(usual, seen, tuple(events[-EVENTS:]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,7 @@ class Features:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Scale:
     """A scalar's distribution in the baseline, read as ranks.
 
@@ -117,9 +118,14 @@ class Scale:
         """Calls with a value."""
         return float(self.weights.sum())
 
+    @cached_property
+    def _below(self) -> FloatArray:
+        """Calls in the bins before each, and all of them."""
+        return np.concatenate([[0.0], np.cumsum(self.weights)])
+
     def basis(self, bins: npt.NDArray[np.int32]) -> FloatArray:
         """First two Legendre polynomials of each bin's mid-rank, ``(n, 2)``: mean 0 and variance 1 in the baseline."""
-        below = np.concatenate([[0.0], np.cumsum(self.weights)])
+        below = self._below
         ranks = below[np.searchsorted(self.bins, bins, "left")] + below[np.searchsorted(self.bins, bins, "right")]
         u = ranks / self.n - 1.0
         return np.stack([np.sqrt(3.0) * u, np.sqrt(5.0) * (1.5 * u * u - 0.5)], axis=1)

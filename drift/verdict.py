@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -55,8 +56,31 @@ class Verdict:
     note: str = ""
 
 
-def judge(config: Judge, state: SegmentState, tick: Pane) -> tuple[SegmentState, tuple[Alarm, ...]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """A block once it was scored: its calls, what they add up to in the baseline's layout, and the state after it."""
+
+    pane: Pane
+    sums: FloatArray
+    state: SegmentState
+
+
+Seen = Callable[[Scored], None]
+
+
+def unseen(scored: Scored) -> None:
+    """Look at no block."""
+
+
+def judge(
+    config: Judge, state: SegmentState, tick: Pane, *, seen: Seen = unseen
+) -> tuple[SegmentState, tuple[Alarm, ...]]:
     """State and alarms after one more closed tick of a segment, its partitions merged; ticks come in order of time.
+
+    Parameters
+    ----------
+    seen
+        Shown each block after it was scored, for whoever keeps the course of statistics; nothing depends on it.
 
     Raises
     ------
@@ -72,12 +96,12 @@ def judge(config: Judge, state: SegmentState, tick: Pane) -> tuple[SegmentState,
     state = replace(state, pending=pending)
     alarms: tuple[Alarm, ...] = ()
     for block in ready:
-        state, new = _step(config, state, block)
+        state, new = _step(config, state, block, seen)
         alarms += new
     return state, alarms
 
 
-def _step(config: Judge, state: SegmentState, pane: Pane) -> tuple[SegmentState, tuple[Alarm, ...]]:
+def _step(config: Judge, state: SegmentState, pane: Pane, seen: Seen) -> tuple[SegmentState, tuple[Alarm, ...]]:
     baseline = config.baseline
     weight = config.budget.weight(pane.n, pane.end - pane.tick, config.calls_a_day)
     block = Block(baseline, config.layout, pane, weight)
@@ -97,6 +121,7 @@ def _step(config: Judge, state: SegmentState, pane: Pane) -> tuple[SegmentState,
     for question in dict.fromkeys(QUESTIONS[name] for name in baseline.panel.names):
         state, alarm = (_clear if question in state.latches else _raise)(config, state, question, pane)
         alarms += [alarm] if alarm else []
+    seen(Scored(pane, block.sums, state))
     return state, tuple(alarms)
 
 

@@ -14,7 +14,7 @@ from drift.errors import BaselineRefusedError
 from drift.fleet import Fleet
 from drift.pane import Pane
 from drift.state import CLEAR_AFTER, TOLERANCES, Judge, SegmentState, start
-from drift.verdict import Verdict
+from drift.verdict import Seen, Verdict
 from streams.alerts import Alert, alert
 from streams.building import Progress, build_baseline, first_ticks, in_order
 from streams.lint import Requested
@@ -103,6 +103,15 @@ def allowed_versions(declared: Mapping[str, Sequence[str]], segment: str) -> fro
     return next((frozenset(declared[name]) for name in names if name in declared), None)
 
 
+SeenBy = Callable[[str, Judge], Seen]
+"""Gives what is shown the blocks of a segment."""
+
+
+def nobody(segment: str, judge: Judge) -> Seen:
+    """Show blocks to nobody."""
+    return verdict.unseen
+
+
 class Watch:
     """Judges call records as they come, segment by segment.
 
@@ -112,6 +121,8 @@ class Watch:
         Baselines by segment; the others take their own first calls, if the options let them.
     warn
         Told, in a sentence, whatever a person should know.
+    seen
+        Gives what is shown each block of a segment that was scored.
 
     Attributes
     ----------
@@ -133,6 +144,7 @@ class Watch:
         *,
         warn: Callable[[str], None] = lambda text: None,
         progress: Progress = lambda what, done: None,
+        seen: SeenBy = nobody,
     ) -> None:
         """Start with nothing seen."""
         self.segments: dict[str, Segment] = {}
@@ -141,7 +153,7 @@ class Watch:
         self._alone = 0  # segments, pools aside
         self.requested = Requested(options.segments)
         self._meter, self._options, self._known = meter, options, dict(known or {})
-        self._warn, self._progress = warn, progress
+        self._warn, self._progress, self._seen = warn, progress, seen
         self._observer = Observer(meter, self._sight, options.clock)
         self._early: list[Placed] = []
         self._shares = Shares(options.budget, options.fleet, self._known, warn)
@@ -332,7 +344,7 @@ class Watch:
                 continue
             judge, state = segment.judge, segment.state
             assert judge is not None and state is not None
-            segment.state, alarms = verdict.judge(judge, state, pane)
+            segment.state, alarms = verdict.judge(judge, state, pane, seen=self._seen(segment.name, judge))
             records = (alert(judge, segment.name, alarm, replay=self._options.replay) for alarm in alarms)
             told += [(pane.tick, segment.name, record) for record in records]
         return [record for *_, record in sorted(told, key=lambda placed: placed[:2])]

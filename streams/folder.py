@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import BinaryIO, cast
 from urllib.parse import quote
 
 import fsspec
@@ -116,6 +117,33 @@ class Folder:
         with _reaching(self.address):
             found = self._system.find(self.path(under))
         return sorted(path.removeprefix(f"{self._root}/") for path in found if not path.endswith(".part"))
+
+    def open(self, name: str) -> BinaryIO:
+        """An object as a file that can be read from any place."""
+        with _reaching(self.path(name)):
+            return cast(BinaryIO, self._system.open(self.path(name), "rb"))
+
+    def has(self, name: str) -> bool:
+        """Whether there is an object of this name."""
+        with _reaching(self.path(name)):
+            return bool(self._system.exists(self.path(name)))
+
+    def size(self, name: str) -> int:
+        """Bytes of an object."""
+        with _reaching(self.path(name)):
+            return int(self._system.size(self.path(name)))
+
+    def move(self, name: str, to: str) -> None:
+        """Give an object another name; nothing where it has been moved already."""
+        with _reaching(self.path(name)):
+            if self._system.exists(self.path(name)):
+                self._system.makedirs(self.path(to).rpartition("/")[0], exist_ok=True)
+                self._system.mv(self.path(name), self.path(to))
+
+    def remove(self, name: str) -> None:
+        """Take an object away; nothing where there is none."""
+        with _reaching(self.path(name)), suppress(FileNotFoundError):
+            self._system.rm_file(self.path(name))
 
     def require(self, doubt: str = "") -> None:
         """See that there is something at the address, and look afresh from now on.

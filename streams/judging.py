@@ -17,15 +17,17 @@ from drift.alarm import ended
 from drift.baseline import Baseline
 from drift.call import Declared
 from drift.errors import BaselineRefusedError
-from drift.pane import Pane, decode, merge
+from drift.pane import Pane
 from drift.state import Judge, SegmentState, start
 from streams import first as firsts
 from streams.alerts import Alert, alert, drift_clause
-from streams.embedded import allowed_versions
+from streams.embedded import SeenBy, allowed_versions, nobody
+from streams.embedded import Segment as Watched
 from streams.first import First
 from streams.label_values import Distinct
 from streams.ledger import Closed
 from streams.moves import Acknowledgement, Announced, Timetable
+from streams.opened import Opened
 from streams.overview import Overview, Phase, Standing, acknowledged, kinds_now, topic_shares
 from streams.provisional import FROZEN, REFUSED, Provisional
 from streams.settings import Settings
@@ -115,6 +117,10 @@ class Judging:
         Partitions that share the cap on segments and a fleet's budget.
     counts, counted
         What had been counted, up to the message at this offset.
+    opened
+        Reads panes, for several judges of one log once.
+    seen
+        Gives what is shown each block of a segment that was scored.
 
     Attributes
     ----------
@@ -135,10 +141,14 @@ class Judging:
         counts: Mapping[str, int] | None = None,
         counted: int = -1,
         warn: Warn = lambda text: None,
+        opened: Opened | None = None,
+        seen: SeenBy = nobody,
     ) -> None:
         self.counts: Counter[str] = Counter(counts or {})
         self.beyond = Distinct()
         self._counted = counted
+        self._opened = opened or Opened()
+        self._seen_by = seen
         self._settings, self._shelf, self._timetable, self._warn = settings, shelf, timetable, warn
         self._saved = dict(saved)
         self._segments: dict[str, Segment] = {}
@@ -165,6 +175,15 @@ class Judging:
         """Segments that have changed since ``kept``."""
         return len(self._dirty)
 
+    @property
+    def judged(self) -> list[Watched]:
+        """Segments that were judged since they were restored, as a watch has them."""
+        return [
+            Watched(one.name, judge=one.judge, state=one.state)
+            for _, one in sorted(self._segments.items())
+            if one.state is not None
+        ]
+
     def apply(self, closed: Closed) -> list[Alert]:
         """Alerts of a closed tick of a segment; none where the segment's state reflects it already."""
         segment = self._segment(closed.segment)
@@ -184,7 +203,7 @@ class Judging:
         if panes and segment.judge is None:
             alerts += self._fill(segment, panes)
         elif panes:
-            alerts += self._judge(segment, merge(panes))
+            alerts += self._judge(segment, self._opened.merge(panes))
         return alerts
 
     def news(self, limit: int) -> list[Overview]:
@@ -195,6 +214,11 @@ class Judging:
         chosen = sorted(self._news)[:limit]
         self._news.difference_update(chosen)
         return [self._overview(name) for name in chosen]
+
+    def look(self, name: str) -> Overview:
+        """What is known of a segment now; one that was saved is restored first, to say all of it."""
+        self._segment(name)
+        return self._overview(name)
 
     def _overview(self, name: str) -> Overview:
         segment = self._segments.get(name)
@@ -297,7 +321,7 @@ class Judging:
             return self._end_provisional(segment, segment.first, move, closed)
         if segment.judge is None or segment.state is None or segment.judge.baseline.id == move.baseline:
             return []
-        told, pane = [], decode(closed.panes[0].pane)
+        told, pane = [], self._opened.decode(closed.panes[0].pane)
         by = f" by {move.by}" if move.by else ""
         why = f" ({move.why})" if move.why else ""
         for latch in list(segment.state.latches.values()):
@@ -330,13 +354,13 @@ class Judging:
                 f"{segment.name}: calls were seen through lens {lens}, its baseline through {wanted}: they are not "
                 "judged; an observer has not heard of a tag's move yet, or measures by another embedder"
             )
-        return [decode(one.pane) for one in panes if one.lens == wanted]
+        return [self._opened.decode(one.pane) for one in panes if one.lens == wanted]
 
     def _judge(self, segment: Segment, pane: Pane) -> list[Alert]:
         judge, state = segment.judge, segment.state
         assert judge is not None and state is not None
         self.counts["judged_calls"] += pane.n
-        segment.state, alarms = verdict.judge(judge, state, pane)
+        segment.state, alarms = verdict.judge(judge, state, pane, seen=self._seen_by(segment.name, judge))
         segment.until = pane.end
         told = []
         for one in alarms:

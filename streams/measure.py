@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
@@ -43,6 +43,32 @@ class Vectors:
     inputs: Grid
     outputs: Grid
     formats: Grid
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unseen:
+    """Calls that were measured and not yet seen through a lens: it takes no texts to make their rows.
+
+    Parameters
+    ----------
+    records
+        Their labels, numbers and scores; texts, content, user and context are not looked at.
+    input_chars, output_chars
+        Characters of the texts.
+    answered
+        Whether there is an output that is not blank.
+    content, user, asked
+        Hashes of the record as it came and, salted, of the user (0 where unknown) and of the input.
+    """
+
+    records: Sequence[Record]
+    vectors: Vectors
+    input_chars: npt.NDArray[np.int32]
+    output_chars: npt.NDArray[np.int32]
+    answered: npt.NDArray[np.bool_]
+    content: npt.NDArray[np.uint64]
+    user: npt.NDArray[np.uint64]
+    asked: npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,34 +186,56 @@ class Meter:
 
     def measure(self, lens: Lens, records: Sequence[Record], declared: Declared = NOTHING) -> Measured:
         """Rows of these calls, seen through a lens, with declared fields and named scores."""
-        vectors = self.vectors(records)
-        rows = np.zeros(len(records), ROW)
-        rows["topic"], rows["band"], rows["features"] = lens.see(vectors.inputs, vectors.outputs, vectors.formats)
-        answered = np.array([bool(r.output) and not r.output.isspace() for r in records], dtype=bool)
-        labels, names = _labels(records)
-        users = [r.user_id for r in records]
-        for name, values in {
-            "key": digests([f"{r.call_id}\0{r.event_time}" for r in records]),
-            "call": digests([r.call_id for r in records]),
-            "content": [r.content for r in records],
-            "at": [r.event_time for r in records],
-            "stratum": labels[:, 0],
-            "user": [code if name else 0 for name, code in zip(users, digests(users, self._salt), strict=True)],
-            "asked": digests([r.input for r in records], self._salt),
-            "markers": labels[:, 1:],
-            "slices": coded(records, declared.slices),
-            "answered": answered,
-            "bins": np.concatenate([_bins(records, answered), binned(records, declared.scores)], axis=1),
-            "flags": _flags(records, answered),
-        }.items():
-            rows[name] = values
         kept = EXCERPT if self.texts == "full" else PIECE + 1
         texts = tuple([(r.input[:kept], r.output[:kept]) for r in records]) if self.texts != "none" else ()
-        return Measured(rows, texts, names)
+        return replace(seen(self.unseen(records), lens, declared), texts=texts)
+
+    def unseen(self, records: Sequence[Record]) -> Unseen:
+        """What is measured of these calls whatever the lens."""
+        answered = [bool(r.output) and not r.output.isspace() for r in records]
+        return Unseen(
+            records,
+            self.vectors(records),
+            np.array([len(r.input) for r in records], np.int32),
+            np.array([len(r.output) for r in records], np.int32),
+            np.array(answered, dtype=bool),
+            np.array([r.content for r in records], np.uint64),
+            np.array(_users(records, self._salt), np.uint64),
+            np.array(digests([r.input for r in records], self._salt), np.uint64),
+        )
 
     def shown(self, texts: Sequence[Texts]) -> Sequence[Texts]:
         """Excerpts of measured texts that may leave the process; each is made when it is asked for."""
         return Redacted(texts) if self.texts == "redacted" else texts
+
+
+def seen(calls: Unseen, lens: Lens, declared: Declared = NOTHING) -> Measured:
+    """Rows of measured calls, seen through a lens, with declared fields and named scores; without texts."""
+    records, vectors = calls.records, calls.vectors
+    rows = np.zeros(len(records), ROW)
+    rows["topic"], rows["band"], rows["features"] = lens.see(vectors.inputs, vectors.outputs, vectors.formats)
+    labels, names = _labels(records)
+    for name, values in {
+        "key": digests([f"{r.call_id}\0{r.event_time}" for r in records]),
+        "call": digests([r.call_id for r in records]),
+        "content": calls.content,
+        "at": [r.event_time for r in records],
+        "stratum": labels[:, 0],
+        "user": calls.user,
+        "asked": calls.asked,
+        "markers": labels[:, 1:],
+        "slices": coded(records, declared.slices),
+        "answered": calls.answered,
+        "bins": np.concatenate([_bins(calls), binned(records, declared.scores)], axis=1),
+        "flags": _flags(records, calls.answered),
+    }.items():
+        rows[name] = values
+    return Measured(rows, (), names)
+
+
+def _users(records: Sequence[Record], salt: int) -> list[int]:
+    users = [r.user_id for r in records]
+    return [code if name else 0 for name, code in zip(users, digests(users, salt), strict=True)]
 
 
 def digests(texts: Iterable[str], seed: int = 0) -> list[int]:
@@ -224,17 +272,15 @@ assert SERIES[2:6] == _NUMBERS[:4] and SERIES[7:10] == SCORES
 assert FLAGS == ("error", "truncated", "empty_output")
 
 
-def _bins(records: Sequence[Record], answered: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
-    columns: list[Iterable[float | None]] = [
-        [len(r.input) or None for r in records],
-        [len(r.output) for r in records],
-        *(map(attrgetter(name), records) for name in _NUMBERS),
-    ]
-    # fromiter takes None for NaN, like np.array, at twice its speed
-    values = np.stack([np.fromiter(column, np.float64, len(records)) for column in columns], axis=1)
+def _bins(calls: Unseen) -> npt.NDArray[np.int32]:
+    values = np.full((len(calls.records), 7), np.nan)
+    for column, name in enumerate(_NUMBERS, 2):
+        # fromiter takes None for NaN, like np.array, at twice its speed
+        values[:, column] = np.fromiter(map(attrgetter(name), calls.records), np.float64, len(calls.records))
+    values[:, 0] = np.where(calls.input_chars > 0, calls.input_chars, np.nan)
+    values[:, 1] = np.where(calls.answered, calls.output_chars, np.nan)
     values[:, 6] *= 1e6
-    values[~answered, 1] = np.nan
-    values[~answered, 3] = np.nan
+    values[~calls.answered, 3] = np.nan
     return to_bins(values)
 
 

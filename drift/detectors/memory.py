@@ -9,7 +9,7 @@ replicas, so that live judging (one replica) and calibration (many) are the same
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -86,12 +86,12 @@ def learn(
     total, mass, spread = memory.total, memory.mass, memory.spread
     bets = np.empty((*centred.shape[:2], len(MEMORIES), centred.shape[2]))
     for t in range(len(centred)):
-        bets[t] = bet(*means(replace(memory, total=total, mass=mass, spread=spread), size, part))
+        bets[t] = bet(*means(Memory(total, mass, spread, memory.log_e, memory.age), size, part))
         step = np.minimum(1.0, 2 * calls[t][:, None] / (MEMORIES + calls[t][:, None]))[..., None]
         total = total * (1 - step) + step * centred[t][:, None]
         mass = mass * (1 - step) + step * n[t][:, None]
         spread = spread * (1 - step) ** 2 + step**2 * n[t][:, None]
-    return replace(memory, total=total, mass=mass, spread=spread), bets
+    return Memory(total, mass, spread, memory.log_e, memory.age), bets
 
 
 def accumulate(memory: Memory, gains: FloatArray, calls: FloatArray, weight: FloatArray) -> tuple[Memory, FloatArray]:
@@ -103,7 +103,7 @@ def accumulate(memory: Memory, gains: FloatArray, calls: FloatArray, weight: Flo
         log_e = np.maximum(log_e, floor[t][:, None]) + gains[t]
         top = log_e.max(axis=1)
         course[t] = top + np.log(np.exp(log_e - top[:, None]).mean(axis=1))
-    return replace(memory, log_e=log_e, age=age), course
+    return Memory(memory.total, memory.mass, memory.spread, log_e, age), course
 
 
 def shrink(square: FloatArray, noise: FloatArray, width: int | IntArray) -> FloatArray:

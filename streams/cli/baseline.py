@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -17,7 +18,8 @@ from drift.lens import Lens
 from streams.building import Progress, build_baseline
 from streams.cli.card import baseline_card, described, moved, next_command, table
 from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options, say, settings_options
-from streams.cli.segments import Groups, chosen, first_calls, grouped
+from streams.cli.diff import diff
+from streams.cli.segments import chosen, first_calls, grouped
 from streams.cli.sound import Examined, finding_fields, finding_lines, of_baseline, of_calls
 from streams.cli.stored import ANCHOR, Instant, as_json, require_embedder, save, whoami
 from streams.cli.tags import at, tag_command, tags, tell_workers
@@ -40,7 +42,10 @@ def baseline() -> None:
 
 
 @baseline.command()
-@click.argument("source", metavar="FILE|-|kafka:[TOPIC]")
+@click.argument("source", metavar="FILE|-|kafka:[TOPIC]", required=False)
+@click.option(
+    "--from-archive", "archive", metavar="ADDRESS", help="Build it of an archive's panes: no call is read or embedded."
+)
 @click.option("--segment", "segments", multiple=True, metavar="SEGMENT", help="Only this segment. Repeatable.")
 @click.option("--tag", "--name", "tag", metavar="TAG", help="Let SEGMENT@TAG name it, such as prod.")
 @click.option(
@@ -62,7 +67,8 @@ def baseline() -> None:
 @reading_options
 @settings_options("store", "embedder", "one_false_alarm_every", "tick_s", "slices", "scores", "texts")
 def build(
-    source: str,
+    source: str | None,
+    archive: str | None,
     segments: tuple[str, ...],
     tag: str | None,
     first: int | None,
@@ -84,6 +90,9 @@ def build(
     kafka:TOPIC any other). With --first and --segment a topic is read no further than needed, and calls that come later
     than --lateness allows are left out, as the live service leaves them out.
 
+    With --from-archive it is built of the panes of an archive ('driftline archive') instead, a month in seconds,
+    through the lens that they were seen through; at least 1,000 calls must be left as a fair sample of all.
+
     Lines may be in any order. At least 200 calls of a segment are needed; 3,000 or more over a week or two serve best.
     Calls of which more than half repeat an input, or that drift much inside, are refused; 'driftline baseline check'
     says why and when, and builds nothing.
@@ -92,8 +101,18 @@ def build(
       driftline baseline build calls.jsonl --tag prod --why "first week after the launch"
       driftline baseline build calls.jsonl --segment support-bot/answer --first 3000 -o support.safetensors
       driftline baseline build kafka: --from 2026-01-05 --to 2026-01-12 --tag prod
+      driftline baseline build --from-archive s3://bucket/archive --segment support-bot/answer --from 2026-01-01
     """
     out, store = console(), Store(settings.store)
+    if (source is None) == (archive is None):
+        raise SettingsError("name where the calls are, SOURCE, or --from-archive ADDRESS: one of them")
+    if archive is not None:
+        if first:
+            raise SettingsError("--first counts calls, an archive holds panes: choose a range by --from and --to")
+        made = _of_archive(archive, segments, start, end, lens_name, force, output, store, settings, out)
+        _finish(made, tag, output, by, why, at, as_json, store, settings, out)
+        return
+    assert source is not None
     reading = replace(reading, wanted=Wanted(start, end, first, segments))
     groups = chosen(grouped(read(source, reading, out), start, end), segments, source)
     if output and len(groups) > 1:
@@ -117,8 +136,24 @@ def build(
             progress=progress,
         )
 
+    _finish(_each(groups, make, out), tag, output, by, why, at, as_json, store, settings, out)
+
+
+def _finish(
+    every: Iterable[Baseline],
+    tag: str | None,
+    output: str | None,
+    by: str | None,
+    why: str,
+    at: int | None,
+    as_json: bool,
+    store: Store,
+    settings: Settings,
+    out: Console,
+) -> None:
+    """Store baselines, name them and say what they are."""
     moves = list[Move]()
-    for made in _each(groups, make, out):
+    for made in every:
         if output:
             save(output, baselines.encode(made))
         store.put_baseline(made)
@@ -138,6 +173,51 @@ def build(
         raise click.exceptions.Exit(3)
 
 
+def _of_archive(
+    address: str,
+    segments: Sequence[str],
+    start: int | None,
+    end: int | None,
+    lens_name: str | None,
+    force: bool,
+    output: str | None,
+    store: Store,
+    settings: Settings,
+    out: Console,
+) -> Iterator[Baseline]:
+    """Baselines of segments of an archive; all of them where none is named."""
+    from streams import from_archive
+    from streams.archive import Archive
+
+    place = Archive(address)
+    names = segments or sorted({one.segment for one in place.contents()})
+    if output and len(names) > 1:
+        raise SettingsError(f"-o holds one baseline, {address} has {len(names)} segments: choose one by --segment")
+    wanted = open_meter(settings).default_lens().id if lens_name == "default" else lens_name or ""
+
+    def make(name: str, progress: Progress) -> Baseline:
+        found = from_archive.summed(place, name, start, end, lens=wanted, progress=lambda x: progress("reading", x))
+        lens, declared = from_archive.lens_of(
+            store, found.pane.lens, name, lambda: open_meter(settings), settings.scores
+        )
+        if not found.exact:
+            lengths = ", ".join(f"{one:g} s" for one in sorted(found.resolutions))
+            said = f"{name}: its ticks were summed up since, to {lengths}: its blocks are larger than the live ones"
+            say(out, said, style="yellow")
+        return from_archive.build(
+            found,
+            lens,
+            declared=declared,
+            texts=settings.texts,
+            facts={"source": f"archive {address}"},
+            force=force,
+            kept=store.calibrations,
+            progress=lambda x: progress("calibrating", x),
+        )
+
+    return _each({name: name for name in names}, make, out)
+
+
 def _lens(name: str | None, store: Store, meter: Meter) -> Lens | None:
     if name is None:
         return None
@@ -148,7 +228,7 @@ def _lens(name: str | None, store: Store, meter: Meter) -> Lens | None:
     return lens
 
 
-def _each(groups: Groups, make: Callable[..., Baseline], out: Console) -> Iterator[Baseline]:
+def _each(groups: Mapping[str, Any], make: Callable[..., Baseline], out: Console) -> Iterator[Baseline]:
     """Baselines of the segments that can have one; the others are skipped with a word.
 
     Raises
@@ -276,5 +356,6 @@ def _examined(
         yield of_calls(meter, records, settings.clock, settings.scores)
 
 
+baseline.add_command(diff)
 baseline.add_command(tag_command)
 baseline.add_command(tags)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from drift import seasons
 from drift.baseline import Baseline
 from drift.budget import Budget
-from drift.call import GRID, SCORES
+from drift.call import GRID
 from drift.lens import TAILS, Lens
+from streams.described import described as described
 from streams.evidence import instant
 from streams.store import Move
 from streams.wording import figure, percent, span
@@ -25,40 +25,6 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows as aligned lines, the first of them the heading."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def described(baseline: Baseline, budget: Budget) -> dict[str, Any]:
-    """A baseline's card as a value: topics by share, detectors with their thresholds, and where it came from."""
-    topic = baseline.frame.topic(baseline.pane.sums.cells["topic"])
-    asked = topic >= 0
-    calls = np.bincount(topic[asked], baseline.pane.sums.cells["n"][asked], baseline.frame.topics)
-    shares = calls / max(calls.sum(), 1)
-    return {
-        "baseline": baseline.id,
-        "segment": baseline.segment,
-        "calls": baseline.pane.n,
-        "reference_calls": len(baseline.pane.sample.rows),
-        "from": instant(baseline.pane.tick),
-        "to": instant(baseline.pane.end),
-        "lens": baseline.lens.id,
-        "embedder": baseline.lens.embedder,
-        "topics": [
-            {"label": baseline.labels[k], "share": round(float(shares[k]), 4)}
-            for k in np.argsort(-shares, kind="stable")
-        ],
-        "one_false_alarm_every": str(budget),
-        "calibrated": baseline.calibration is not None,
-        "compared": seasons.described(baseline.frame.slots),
-        "detectors": [
-            {
-                "name": baseline.title(name) if name in SCORES else name,
-                "threshold": round(threshold, 3),
-                "guaranteed": round(sure, 3),
-            }
-            for name, (threshold, sure) in baseline.thresholds(budget).items()
-        ],
-        "facts": dict(baseline.facts),
-    }
 
 
 def baseline_card(baseline: Baseline, budget: Budget) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import re
 import shlex
 import sys
 import time
@@ -21,14 +20,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from drift.errors import SettingsError, SourceError
-from models.base import load_embedder
 from streams import sources
 from streams.building import in_order
 from streams.cli.strange import no_call
 from streams.deadletter import DeadLetters
 from streams.extent import Wanted
-from streams.measure import Meter
+from streams.meters import open_meter as open_meter
 from streams.observe import Clock
+from streams.plain_text import plain as plain
 from streams.records import FIELDS, Record, Rejected, decode
 from streams.settings import PREFIX, Kafka, Settings, load
 from streams.sources import Line
@@ -172,14 +171,6 @@ def console() -> Console:
     return out if out.is_terminal else Console(stderr=True, highlight=False, width=160, soft_wrap=True)
 
 
-_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def plain(text: str) -> str:
-    """Text of unknown origin, fit for a terminal: what would steer it or turn its direction becomes U+FFFD."""
-    return _STEERING.sub("\ufffd", text)
-
-
 def say(out: Console, *texts: str, style: str = "") -> None:
     """Print lines that may quote what callers sent: never as markup, never as control codes."""
     for text in texts:
@@ -195,16 +186,6 @@ def emit(value: Any) -> None:
     """One JSON line on standard output, for programs."""
     sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
     sys.stdout.buffer.flush()
-
-
-def open_meter(settings: Settings) -> Meter:
-    """The embedder of the settings, ready to measure."""
-    tuned = {"device": settings.device, "batch_size": settings.batch_size, "half": settings.half}
-    try:
-        embedder = load_embedder(settings.embedder, **(tuned if settings.embedder != "wordllama" else {}))
-    except (ValueError, ImportError, OSError) as error:
-        raise SettingsError(f"embedder: {error}") from error
-    return Meter(embedder, texts=settings.texts, salt=settings.salt)
 
 
 class Entry(NamedTuple):

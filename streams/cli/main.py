@@ -31,7 +31,10 @@ class _Lazy(click.Group):
         "topics",
         "rules",
         "produce",
+        "replay",
         "alerts",
+        "archive",
+        "report",
         "config",
     )
 

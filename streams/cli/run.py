@@ -6,10 +6,12 @@ import asyncio
 
 import click
 
+from drift.errors import SettingsError
 from streams.cli.common import open_meter, settings_options
 from streams.folder import Folder
 from streams.logs import to_standard_error
 from streams.settings import Settings
+from streams.verdict_rows import require
 
 LIVE = (
     "kafka_brokers",
@@ -32,8 +34,15 @@ LIVE = (
     show_default=True,
     help="observe: calls to panes, where the work is; judge: panes to alerts; all: both in one process.",
 )
+@click.option(
+    "--verdicts",
+    "rows_file",
+    metavar="FILE",
+    help="Keep verdict files for 'driftline report', one for each partition that is judged here and each day: "
+    "verdicts.jsonl.zst gives verdicts-2026-01-31-p3-EPOCH.jsonl.zst.",
+)
 @settings_options(*LIVE)
-def run(role: str, settings: Settings) -> None:
+def run(role: str, rows_file: str | None, settings: Settings) -> None:
     """Run one worker of the live service: calls of a Kafka topic to alerts in another.
 
     Any number of workers may run: they share the partitions of the topics, and whatever dies, the others go on and say
@@ -53,11 +62,14 @@ def run(role: str, settings: Settings) -> None:
     """
     from streams.kafka.service import Service  # slow: it brings Faust
 
+    require(rows_file)
+    if rows_file and role == "observe":
+        raise SettingsError("--verdicts is of judging: an observer has none to keep")
     to_standard_error()
     Folder(settings.store).try_out()  # else it would fail with its first baseline only, hours later
     meter = open_meter(settings)
 
     async def serve() -> None:
-        await Service(settings, meter, role).run()  # type: ignore[arg-type]  # click has checked the choice
+        await Service(settings, meter, role, rows_file).run()  # type: ignore[arg-type]  # click has checked the choice
 
     asyncio.run(serve())

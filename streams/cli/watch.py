@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 
 import click
 import msgspec
@@ -28,11 +29,12 @@ from streams.cli.pipe import Stopped, batches
 from streams.cli.screen import Screen, summarise
 from streams.cli.stored import find_origins, require_embedder, save, tagged_segment
 from streams.deadletter import DeadLetters
-from streams.embedded import Options, Watch
+from streams.embedded import Options, Watch, nobody
 from streams.measure import Meter
 from streams.privacy import private
 from streams.settings import Settings
 from streams.store import Store
+from streams.verdict_rows import VerdictRows
 from streams.verdicts import segment_verdict
 
 NAMED = 5
@@ -65,6 +67,12 @@ NAMED = 5
     "alarms do not count.",
 )
 @click.option("--summary", metavar="FILE", help="Write the verdict of each segment, a line of JSON each, at the end.")
+@click.option(
+    "--verdicts",
+    "rows_file",
+    metavar="FILE",
+    help="Keep a row per block and detector and all that 'driftline report' shows: .jsonl or .jsonl.zst.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Alert records as JSON lines on standard output, nothing else.")
 @reading_options
 @settings_options(*SETTINGS)
@@ -75,6 +83,7 @@ def watch(
     force: bool,
     fail_on: str | None,
     summary: str | None,
+    rows_file: str | None,
     as_json: bool,
     reading: Reading,
     settings: Settings,
@@ -92,6 +101,7 @@ def watch(
     \b
       driftline watch calls.jsonl.gz
       driftline watch calls.jsonl --baseline support-bot@prod --fail-on drift
+      driftline watch calls.jsonl --verdicts verdicts.jsonl.zst
       tail -F calls.jsonl | driftline watch - --json
     """
     out = console()
@@ -120,16 +130,21 @@ def watch(
         pool=settings.pool,
     )
     screen = Screen(out, source, as_json)
-    watched = Watch(meter, options, known, warn=screen.say, progress=screen.step)
     reader = Reader(source, reading, out)
     greeting = "" if known else f"no baseline given: each segment takes its first {first:,} calls as its own"
-    say(out, *_undeclared(known, settings), style="yellow")
-    ended: BaseException | None
-    try:
-        with DeadLetters(reading.dead_letters, warn=screen.say) as late:  # the reader's may be in use by its thread
-            ended = _run(reader, late, watched, screen, greeting)
-    except KeyboardInterrupt as error:  # what was judged so far is told
-        ended = error
+    with VerdictRows(rows_file, f"watch {source}") if rows_file else nullcontext() as rows:
+        seen = rows.seen if rows else nobody
+        watched = Watch(meter, options, known, warn=screen.say, progress=screen.step, seen=seen)
+        say(out, *_undeclared(known, settings), style="yellow")
+        ended: BaseException | None
+        try:
+            with DeadLetters(reading.dead_letters, warn=screen.say) as late:  # the reader's may be in use by its thread
+                ended = _run(reader, late, watched, screen, greeting)
+        except KeyboardInterrupt as error:  # what was judged so far is told
+            ended = error
+        if rows:
+            rows.alerts(screen.alerts)
+            rows.finish(watched.segments.values(), watched.counts, _why(ended))
     told = [*reader.summary(), *_unjudged(watched, known), *watched.requested.sentences()]
     summarise(out, watched, screen.alerts, told, settings)
     if summary:
@@ -139,6 +154,11 @@ def watch(
         raise ended
     if fail_on:
         _gate(watched, known, screen)
+
+
+def _why(ended: BaseException | None) -> str:
+    """Why judging ended before its source did, if it did."""
+    return "" if ended is None else str(ended) or "stopped by Ctrl-C"
 
 
 def _on_command_line(name: str) -> bool:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import faust
@@ -27,6 +28,7 @@ from streams import wire
 from streams.alerts import Alert
 from streams.alerts import encode as encode_alert
 from streams.cluster import TABLE
+from streams.embedded import nobody
 from streams.evidence import instant
 from streams.exposition import Exposition
 from streams.health import Stage
@@ -35,6 +37,7 @@ from streams.kafka.client import faust_broker
 from streams.kafka.saved import Checkpoint, found, key
 from streams.ledger import Closed, Ledger
 from streams.moves import Timetable
+from streams.partition_rows import PartitionRows
 from streams.settings import Settings
 from streams.shelf import Shelf
 
@@ -92,10 +95,21 @@ class Desk:
         The counts that metrics reflect.
     asked_at, asked
         When messages that were passed over were last asked for, None where none are awaited, and how often.
+    rows
+        Keeps a verdict file, None where none is wanted.
     """
 
-    def __init__(self, partition: int, epoch: int, ledger: Ledger, judging: Judging, saved: dict[str, int]) -> None:
+    def __init__(
+        self,
+        partition: int,
+        epoch: int,
+        ledger: Ledger,
+        judging: Judging,
+        saved: dict[str, int],
+        rows: PartitionRows | None = None,
+    ) -> None:
         """Just taken over."""
+        self.rows = rows
         self.partition, self.epoch, self.ledger, self.judging = partition, epoch, ledger, judging
         self.saved = saved  # epoch under which each segment was last saved
         self.unacknowledged: list[Any] = []
@@ -116,6 +130,8 @@ class Judge:
     ----------
     stage, exposition
         Told of progress and of segments.
+    verdicts
+        Of which verdict files are named, None where none are wanted.
     """
 
     def __init__(
@@ -126,8 +142,10 @@ class Judge:
         stage: Stage,
         exposition: Exposition,
         partitions: int,
+        verdicts: str | None = None,
     ) -> None:
         """Prepare; nothing is connected before ``run``."""
+        self._verdicts = verdicts
         self._settings, self._shelf, self._timetable = settings, shelf, timetable
         self._stage, self._exposition = stage, exposition
         self._partitions = partitions
@@ -187,6 +205,7 @@ class Judge:
             async with self._lock:
                 self._stopping = True
                 await self._save()
+                self._finish_rows()
             await self.app.consumer.commit()
         finally:
             self._stage.ready = False
@@ -247,8 +266,15 @@ class Judge:
 
     def _leave(self, app: Any, revoked: Iterable[TP], **_: Any) -> None:
         self._assigned.clear()
+        self._finish_rows()
         self._desks.clear()
         self._exposition.segments.keep(set())
+
+    def _finish_rows(self) -> None:
+        """Give verdict files their names, behind what is being judged."""
+        for desk in self._desks.values():
+            if desk.rows:
+                self._pool.submit(desk.rows.finish, desk.judging)
 
     async def _judge(self, stream: Any) -> None:
         """The agent: an error in it must not leave the process alive and idle."""
@@ -291,7 +317,7 @@ class Judge:
         """Judge closed ticks and publish what they say before anything else is read."""
         self._closed_at = time.monotonic()
         loop = asyncio.get_running_loop()
-        alerts = await loop.run_in_executor(self._pool, _applied, desk.judging, closed, self._stage)
+        alerts = await loop.run_in_executor(self._pool, _applied, desk, closed, self._stage)
         counts = desk.counts
         self._exposition.judged(len(closed), desk.told, counts)
         desk.told = counts
@@ -354,6 +380,8 @@ class Judge:
         checkpoint, latest, epoch, missing = found(self._table.data, partition)
         if missing:
             log.warning("partition %d: %d saved segments are gone: all panes are read again", partition, missing)
+        mine = max(epoch + 1, int(time.time()))  # above those of a table that was lost, too
+        rows = PartitionRows(self._verdicts, partition, mine, _today, log.warning) if self._verdicts else None
         judging = Judging(
             self._settings,
             self._shelf,
@@ -363,10 +391,10 @@ class Judge:
             counts=checkpoint.counts,
             counted=checkpoint.counted,
             warn=log.warning,
+            seen=rows.seen if rows else nobody,
         )
         epochs = {name: at for name, (at, _) in latest.items()}
-        mine = max(epoch + 1, int(time.time()))  # above those of a table that was lost, too
-        desk = Desk(partition, mine, Ledger(checkpoint.place), judging, epochs)
+        desk = Desk(partition, mine, Ledger(checkpoint.place), judging, epochs, rows)
         log.info("partition %d: %d segments known, reading from %d", partition, len(latest), checkpoint.place.offset)
         await self._write(desk, {"": msgspec.msgpack.encode(checkpoint)})
         self._shown_at = -SHOW_S  # alarms that stand are known again at once
@@ -435,11 +463,18 @@ class Judge:
         return bool(recovery.recovery.in_recovery)
 
 
-def _applied(judging: Judging, closed: list[Closed], stage: Stage) -> list[tuple[str, Alert]]:
+def _today() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d}"
+
+
+def _applied(desk: Desk, closed: list[Closed], stage: Stage) -> list[tuple[str, Alert]]:
     """Alerts of closed ticks with their segments; each tick is a sign of progress."""
     told = []
     for one in closed:
-        told += [(one.segment, alert) for alert in judging.apply(one)]
+        alerts = desk.judging.apply(one)
+        told += [(one.segment, alert) for alert in alerts]
+        if desk.rows:
+            desk.rows.applied(desk.judging, alerts)
         stage.turn()
     return told
 

@@ -26,7 +26,7 @@ _BATCH = 2000
 _Records = dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]]
 
 
-class _Span(NamedTuple):
+class Span(NamedTuple):
     """Offsets of a partition that are to be read."""
 
     start: int
@@ -94,7 +94,7 @@ class TopicLines:
                 at |= now
                 progress(sum(min(at[one], span.end) - span.start for one, span in spans.items()) / total)
 
-    async def _spans(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, _Span]:
+    async def _spans(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, Span]:
         """What is there now, less what was written too early to be wanted."""
         found = consumer.assignment()
         starts, ends = await consumer.beginning_offsets(found), await consumer.end_offsets(found)
@@ -105,9 +105,9 @@ class TopicLines:
             starts = {one: max(starts[one], place.offset) if place else ends[one] for one, place in places.items()}
         for one in found:
             consumer.seek(one, starts[one])
-        return {one: _Span(starts[one], ends[one]) for one in sorted(found)}
+        return {one: Span(starts[one], ends[one]) for one in sorted(found)}
 
-    def _left(self, spans: Mapping[TopicPartition, _Span], at: Mapping[TopicPartition, int]) -> list[TopicPartition]:
+    def _left(self, spans: Mapping[TopicPartition, Span], at: Mapping[TopicPartition, int]) -> list[TopicPartition]:
         """Partitions of which more must be read."""
         left = []
         for one, span in spans.items():

@@ -51,8 +51,9 @@ class Service:
         What it does: ``observe``, ``judge`` or ``all``.
     """
 
-    def __init__(self, settings: Settings, meter: Meter, role: Role) -> None:
+    def __init__(self, settings: Settings, meter: Meter, role: Role, verdicts: str | None = None) -> None:
         """Prepare; nothing is connected before ``run``."""
+        self._verdicts = verdicts
         self.settings, self.meter, self.role = settings, meter, role
         self.health = Health()
         self.stopping = asyncio.Event()
@@ -191,7 +192,9 @@ class Service:
         timetable = self._moves.timetable
         if stage.name == "observe":
             return Observing(self.settings, self.meter, self._shelf, timetable, stage, self.exposition).run
-        return Judge(self.settings, self._shelf, timetable, stage, self.exposition, counted["panes"]).run
+        return Judge(
+            self.settings, self._shelf, timetable, stage, self.exposition, counted["panes"], self._verdicts
+        ).run
 
     async def _synced(self) -> bool:
         """Know every tag before the first call is looked at; False where it was told to stop before."""

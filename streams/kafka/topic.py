@@ -15,12 +15,22 @@ from streams.kafka.client import connection
 from streams.kafka.reach import reaching
 from streams.settings import Kafka
 
+FETCH = 1 << 22
+"""Bytes of a partition that are asked for at once."""
+
 _LOOKS, _LOOK_S = 10, 0.5
 
 
 @asynccontextmanager
-async def reader(kafka: Kafka, topic: str, role: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def reader(
+    kafka: Kafka, topic: str, role: str, only: Collection[int] | None = None
+) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of all partitions of a topic, from their beginnings; of transactions only what was committed.
+
+    Parameters
+    ----------
+    only
+        Of these partitions only.
 
     Raises
     ------
@@ -31,12 +41,13 @@ async def reader(kafka: Kafka, topic: str, role: str) -> AsyncIterator[AIOKafkaC
     SourceError
         It has no such topic.
     """
-    found = await partitions(kafka, topic, role)
+    found = [one for one in await partitions(kafka, topic, role) if only is None or one.partition in only]
     consumer = AIOKafkaConsumer(
         **connection(kafka, role),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
+        max_partition_fetch_bytes=FETCH,
     )
     try:
         async with reaching(kafka):

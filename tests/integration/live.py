@@ -37,7 +37,8 @@ QUICK = {"session_s": 6, "idle_s": 2, "save_s": 2}
 class Worker:
     """One ``driftline run``, started again under the same settings as often as a test likes."""
 
-    def __init__(self, config: Path, role: str = "all", **environment: str) -> None:
+    def __init__(self, config: Path, role: str = "all", flags: tuple[str, ...] = (), **environment: str) -> None:
+        self._flags = flags
         self.role, self._config, self._environment = role, config, environment
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
@@ -63,7 +64,7 @@ class Worker:
     def start(self) -> None:
         with self.said.open("ab") as said:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.integration.driftline", "run", "--role", self.role],
+                [sys.executable, "-m", "tests.integration.driftline", "run", "--role", self.role, *self._flags],
                 cwd=ROOT,
                 env={
                     **os.environ,

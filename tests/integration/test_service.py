@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from streams.report.read import read
 from streams.store import Store
 from tests.integration import live, traffic
 from tests.integration.chaos import compare, disturbed, settings_of, undisturbed
@@ -100,3 +101,22 @@ def test_segments_without_a_baseline_take_their_first_calls(tmp_path, kafka):
     found = [json.loads(one) for one in asyncio.run(live.alerts(kafka)).values()]
     assert {one["baseline"] for one in found if not one.get("provisional")} <= {one.id for one in made}
     assert any(one["state"] == "firing" and one["kind"] == "model" for one in found)
+
+
+def test_verdict_files_hold_every_judged_call_and_alert_and_get_their_names_when_a_worker_stops(tmp_path, kafka):
+    config = live.configured(tmp_path, kafka, live=live.QUICK)
+    traffic.baselines(tmp_path / "store")
+    with Worker(config, flags=("--verdicts", str(tmp_path / "verdicts.jsonl.zst"))) as worker:
+        worker.until_ready()
+        sent_and_judged(config, kafka, traffic.lines(6000))
+        judged = worker.get("/health")[1]["stages"]["judge"]["counts"]["judged_calls"]
+        assert list(tmp_path.glob("verdicts*.zst.part"))
+        assert worker.end() == 0
+    assert list(tmp_path.glob("*.part")) == []
+    told = [read(str(path)) for path in tmp_path.glob("verdicts-20*-p*.jsonl.zst")]
+    segments = [one for account in told for one in account.segments.values()]
+    pending = judged - sum(one.calls for one in segments)
+    assert 0 <= pending < 10 * len(segments)
+    wanted = [json.loads(one)["record_id"] for one in asyncio.run(live.alerts(kafka)).values()]
+    assert sorted(alert.record_id for one in segments for alert in one.alerts) == sorted(wanted)
+    assert all(one.summary and one.baseline for one in segments)

@@ -1,0 +1,101 @@
+"""Calls measured again, partition by partition, as the live observer does: their panes, and how far they reach.
+
+Everything goes through `streams.partition.Partition`, so that panes are those of the live service, byte for byte, where
+the embedder is exact, the lens the same, and no idle partition had let ticks close before their last calls came.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from drift import pane as panes
+from streams.measure import Meter, segment_of
+from streams.observe import EVER, Clock, Sight
+from streams.partition import Committed, Incoming, Partition, Taken
+from streams.records import Record
+from streams.replaying import Span
+from streams.wire import Mark, Message, Sent
+
+FAST = 1
+"""Level of compression of panes, as the observer's: equal panes are equal bytes."""
+
+
+class _Chosen(Partition):
+    """A partition of which only some segments and ticks are measured; what is late is decided by all of its calls."""
+
+    chosen: Collection[str] | None = None
+    span = Span()
+
+    def _admitted(self, calls: Sequence[tuple[Incoming, Record]], taken: Taken) -> list[Record]:
+        found = super()._admitted(calls, taken)
+        return [one for one in found if self.span.holds(self.clock.tick(one.event_time)) and self._is_chosen(one)]
+
+    def _is_chosen(self, record: Record) -> bool:
+        return self.chosen is None or segment_of(record) in self.chosen
+
+
+class Remeasuring:
+    """Several partitions of calls.
+
+    Parameters
+    ----------
+    sources
+        Their numbers.
+    chosen
+        Segments to measure, None for all.
+    starts
+        Offset of each partition's first record.
+    """
+
+    def __init__(
+        self,
+        meter: Meter,
+        sight_of: Callable[[str, int], Sight],
+        clock: Clock,
+        sources: Iterable[int],
+        *,
+        segments: int,
+        span: Span,
+        chosen: Collection[str] | None = None,
+        starts: Callable[[int], int] = lambda source: 0,
+    ) -> None:
+        self._partitions: dict[int, _Chosen] = {}
+        self._clock, self._span = clock, span
+        for source in sources:
+            place = Committed(offset=starts(source), done=starts(source))
+            one = _Chosen(meter, sight_of, clock, place, segments=segments)
+            one.chosen, one.span = chosen, span
+            self._partitions[source] = one
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Calls and what became of them."""
+        return sum((one.counts for one in self._partitions.values()), Counter())
+
+    def begin(self) -> list[Message]:
+        """What is to be said before anything is read: how many partitions there are."""
+        return [Mark(source, len(self._partitions), 0, 0) for source in self._partitions]
+
+    def take(self, source: int, batch: Sequence[Incoming]) -> list[Message]:
+        """Panes of the ticks that the next records of a partition complete, and how far it reaches then."""
+        one = self._partitions[source]
+        return self._told(source, one.take(batch).panes, self._clock.tick(max(one.watermark, 0)))
+
+    def beyond(self, source: int) -> bool:
+        """Whether whatever follows in a partition is too late for the span."""
+        return self._span.end is not None and self._partitions[source].watermark >= self._span.end + self._clock.tick_ms
+
+    def end(self, source: int) -> list[Message]:
+        """The last panes of a partition: its log has ended, or the rest of it is not wanted."""
+        one = self._partitions[source]
+        one.cut(EVER)
+        return self._told(source, one.close(), EVER)
+
+    def _told(self, source: int, found: Sequence[panes.Pane], watermark: int) -> list[Message]:
+        one = self._partitions[source]
+        told: list[Message] = [
+            Sent(source, pane.segment, pane.tick, pane.end, pane.n, pane.lens, panes.encode(pane, level=FAST))
+            for pane in found
+        ]
+        return [*told, Mark(source, len(self._partitions), watermark, one.position)]

@@ -1,0 +1,1 @@
+"""What drifted, to look at: one file from the rows of judging, or from alert records alone."""

@@ -1,0 +1,208 @@
+"""One HTML file that needs nothing else: no network, no script to be read, light and dark, on paper too."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from drift.false_alarms import Tally
+from streams.http import figures as words
+from streams.http.texts import shown
+from streams.report import figures
+from streams.report.alarms import Alarm
+from streams.report.differences import pairs
+from streams.report.read import Account
+from streams.report.story import Story
+from streams.report.topic_map import topic_map
+from streams.verdicts import CALM
+from streams.wording import figure, percent
+
+ROOM = 2_700_000
+"""Bytes of a page at most; what does not fit is told in a sentence."""
+
+ALARM_ROOM = 250_000
+"""Bytes of the alarms of a segment that are told with all their evidence."""
+
+TESTED = {
+    "topics": "the share of each topic of the baseline",
+    "inputs": "where questions lie, by their embeddings",
+    "input_length": "the length of inputs, typical and spread",
+    "off_topic": "the share of questions far from every topic of the baseline",
+    "answers": "answers given their questions, by meaning, format and length, prompt version held fixed",
+    "answers_overall": "answers whatever the question, where most questions are unlike the baseline's",
+    "output_length": "the length of answers, typical and spread",
+    "latency": "the time until answers are complete",
+    "ttft": "the time until answers begin",
+    "cost": "what calls cost",
+    "error": "the share of calls that fail",
+    "truncated": "the share of answers that are cut off",
+    "empty_output": "the share of answers that are empty",
+    "prompt_chain": "each prompt version's answers against the anchor's, at like questions",
+    "thumbs_down": "the share of rated answers that are rated down",
+}
+"""What each detector looks at; scores say it by their names."""
+
+_FOLDER = Path(__file__).parent / "templates"
+_STYLE, _SCRIPT = ((_FOLDER / name).read_text() for name in ("style.css", "script.js"))
+
+
+def _heading(markup: Markup, level: int) -> Markup:
+    """Markup with its headings at another level: texts in it are escaped, so that none can look like one."""
+    return Markup(str(markup).replace("<h2>", f"<h{level}>").replace("</h2>", f"</h{level}>"))
+
+
+_pages = jinja2.Environment(
+    loader=jinja2.ChoiceLoader(
+        [jinja2.FileSystemLoader(_FOLDER), jinja2.FileSystemLoader(_FOLDER.parents[1] / "http" / "templates")]
+    ),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_pages.filters |= {
+    "shown": shown,
+    "when": words.when,
+    "long": words.long,
+    "percent": percent,
+    "figure": figure,
+    "level": words.level,
+    "change": words.change,
+    "between": words.between,
+    "heading": _heading,
+    "said_of": figures.said_of,
+    "roughly": figures.roughly,
+}
+_pages.globals |= {"about": CALM, "tested": TESTED, "anchor": figures.anchor}
+
+
+def page(account: Account, told: Sequence[Story]) -> str:
+    """The whole page."""
+    room, parts, verdicts, full = ROOM, [], [], False
+    for story in told:
+        verdict, part = _pages.get_template("verdict.html").render(story=story), ""
+        if not full:
+            part = _segment(story)
+            full = len((verdict + part).encode()) > room
+        if full:  # nor is a later one drawn: none looks chosen
+            part = _pages.get_template("brief.html").render(story=story)
+        if (size := len((verdict + part).encode())) > room:
+            break
+        room -= size
+        parts.append(Markup(part))
+        verdicts.append(Markup(verdict))
+    return _pages.get_template("report.html").render(
+        account=account,
+        stories=told[: len(parts)],
+        segments=parts,
+        verdicts=verdicts,
+        left=len(told) - len(parts),
+        kinds=list(dict.fromkeys(kind for story in told for kind in story.kinds)),
+        style=Markup(_STYLE),
+        script=Markup(_SCRIPT),
+        policy=policy(),
+    )
+
+
+def policy() -> str:
+    """What the page may do: show its own style, run its own script, and nothing else."""
+    style, script = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (_STYLE, _SCRIPT))
+    return (
+        f"default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _segment(story: Story) -> str:
+    return _pages.get_template("segment.html").render(
+        story=story,
+        drawn=story.drawn,
+        timelines=[(kind, figures.timeline(story, kind)) for kind in story.drawn],
+        alarms=_alarms(story),
+        topics=_topics(story),
+        distributions=_distributions(story),
+        explained=_explained(story),
+        chain=_chain(story),
+        promise=_promise(story),
+    )
+
+
+def _alarms(story: Story) -> list[tuple[Alarm, Markup]]:
+    """Alarms with their evidence, the standing and newest first, as far as there is room."""
+    room, made = ALARM_ROOM, []
+    for one in sorted([*story.alarms, *story.early], key=lambda one: (not one.standing, -one.number)):
+        if not room:
+            made.append((one, Markup("")))
+            continue
+        found = one.raised.examples
+        beside = pairs(found.before, found.now) if found else []
+        text = _pages.get_template("alarm.html").render(one=one, alarm=one.raised, pairs=beside)
+        text = text if len(text.encode()) <= room else ""
+        room -= len(text.encode()) or room  # once one does not fit, no later one is told: none looks chosen
+        made.append((one, Markup(text)))
+    return made
+
+
+def _topics(story: Story) -> dict[str, Any] | None:
+    shares, now, known = story.shares, story.topics_now, story.told.baseline
+    if shares is None or now is None or known is None:
+        return None
+    return {
+        "shares": shares,
+        "stack": figures.topics(shares, f"topic shares of {story.name} over time"),
+        "map": topic_map(known.topics, now.tolist(), f"topics of {story.name} on a map"),
+        "since": story.now_since("data"),
+    }
+
+
+def _distributions(story: Story) -> list[dict[str, Any]]:
+    made = []
+    for name, kind, title in (
+        ("output_length", "output_length", "Length of answers"),
+        ("latency", "operational", "Latency"),
+    ):
+        if (found := story.histogram(name, kind)) is not None:
+            label = f"{title} of {story.name}, before and now"
+            made.append({"kind": kind, "title": title, "told": found, "plot": figures.distribution(found, label)})
+    return made
+
+
+def _explained(story: Story) -> list[dict[str, Any]]:
+    made = []
+    for name, parts, unit, alarm in story.explained:
+        widest = max(abs(value) for value in (parts.mix_low, parts.mix_high, parts.low, parts.high, 1e-9))
+        mix = figures.bar(parts.mix, parts.mix_low, parts.mix_high, widest, "mix")
+        rest = figures.bar(parts.conditional, parts.low, parts.high, widest, "conditional")
+        made.append({"name": name, "parts": parts, "unit": unit, "alarm": alarm, "mix": mix, "rest": rest})
+    return made
+
+
+def _chain(story: Story) -> dict[str, Any] | None:
+    links = story.chain
+    if not links:
+        return None
+    tolerance = next((one.tolerance for one in story.detectors if one.name == "prompt_chain"), None) or 0.25
+    widest = max([one.from_anchor.high for one in links if one.from_anchor] + [2 * tolerance])
+    anchor = story.told.summary.anchor if story.told.summary else ""
+    rows = [(one, figures.whisker(one, widest, tolerance)) for one in links]
+    return {"anchor": anchor, "rows": rows, "tolerance": tolerance}
+
+
+def _promise(story: Story) -> dict[str, Any] | None:
+    """False alarms promised, and the alarms that were raised, as if all of them had been false."""
+    known = story.told.baseline
+    if known is None or not story.told.calls:
+        return None
+    raised = len(story.alarms)
+    tally = Tally(raised, float(story.told.calls), known.every_calls)
+    by = {
+        card.name: sum(one.raised.detector in (card.name, card.title) for one in story.alarms)
+        for card in known.detectors
+    }
+    return {"every": known.every_calls, "raised": raised, "tally": tally, "by": by}
