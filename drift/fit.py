@@ -128,7 +128,9 @@ class Scale:
         below = self._below
         ranks = below[np.searchsorted(self.bins, bins, "left")] + below[np.searchsorted(self.bins, bins, "right")]
         u = ranks / self.n - 1.0
-        return np.stack([np.sqrt(3.0) * u, np.sqrt(5.0) * (1.5 * u * u - 0.5)], axis=1)
+        made = np.empty((len(u), 2))
+        made[:, 0], made[:, 1] = np.sqrt(3.0) * u, np.sqrt(5.0) * (1.5 * u * u - 0.5)
+        return made
 
     def each(self, bins: npt.NDArray[np.int32]) -> FloatArray:
         """What is summed up of each bin, ``(n, 4)``: the polynomials, what is averaged, and its square."""

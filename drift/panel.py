@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -99,7 +100,7 @@ class Feed:
 State = Mapping[str, Memory | FloatArray]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Panel:
     """The detectors of R replicas of a baseline (one when judging)."""
 
@@ -130,7 +131,7 @@ class Panel:
             _offsets(fits, tilts),
         )
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Detectors in the order of ``KINDS``."""
         there = {"topics", *self.tilts, *self.rates}

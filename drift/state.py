@@ -143,7 +143,7 @@ def with_exemplars(state: SegmentState, pane: Pane) -> SegmentState:
     rows = np.concatenate([state.rows, pane.sample.rows[:10]])[-EXEMPLARS:]
     new = pane.sample.texts or (("", ""),) * len(pane.sample.rows)
     texts = (*state.texts, *new[:10])[-EXEMPLARS:]
-    used = {int(code) for code in np.unique(np.concatenate([rows["stratum"], rows["markers"].ravel()]))}
+    used = {*rows["stratum"].tolist(), *rows["markers"].ravel().tolist()}
     used |= {event.before for event in state.markers.events} | {event.after for event in state.markers.events}
     used |= set(state.markers.usual.values())
     names = {code: name for code, name in {**state.names, **pane.names}.items() if code in used}

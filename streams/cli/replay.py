@@ -100,9 +100,9 @@ def replay(
     or changed: neither topics nor the store.
 
     The panes must have been seen through the baseline's lens. --observe reads the calls themselves and measures them
-    again, hundreds of times slower, through any lens: with an exact embedder (wordllama is one) and the same lens the
-    panes are those of the live service, byte for byte, but for calls that came after an idle partition had let their
-    ticks close, and for the last ticks, which count as complete.
+    again, through any lens; where panes are large that takes many times longer. With an exact embedder (wordllama is
+    one) and the same lens the panes are those of the live service, byte for byte, but for calls that came after an idle
+    partition had let their ticks close, and for the last ticks, which count as complete.
 
     Alerts come in the end, in order of event time. With --json and several baselines each line begins with judged_by.
     Ctrl-C ends it; with --resume the same command goes on, and says the same.

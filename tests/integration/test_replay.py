@@ -214,15 +214,21 @@ def test_what_is_interrupted_goes_on_and_says_the_same(ran, tmp_path, monkeypatc
     monkeypatch.setattr(engine, "REPORT_S", 0.0)
     monkeypatch.setattr(engine, "SAVE_S", 0.0)
     looked = []
-    monkeypatch.setattr(engine._Interrupted, "__call__", lambda self: looked.append(1) or len(looked) % 400 == 0)
-    for _ in range(99):
+
+    def press_now_and_then(self):
+        looked.append(1)
+        self._told |= len(looked) % 900 == 0  # more than are read again, of ticks that are not complete
+        return self._told
+
+    monkeypatch.setattr(engine._Interrupted, "__call__", press_now_and_then)
+    for _ in range(9):
         done = CliRunner().invoke(cli, ["replay", "--workers", "1", *asked], env={"DRIFTLINE_CONFIG": str(ran.config)})
         if done.exit_code == 0:
             break
         assert done.stdout == "" and "goes on with" in done.stderr and file.exists()
         assert "another replay: its range" in replayed(ran.config, *asked, "--to", "2027-01-01", status=2)[1]
         assert "its baselines" in replayed(ran.config, *asked, "--baseline", f"{SEGMENTS[0]}@prod", status=2)[1]
-    assert len(looked) > 400
+    assert len(looked) > 1800, "stopped twice at least"
     assert done.stdout_bytes.splitlines() == wanted
     assert not file.exists()
     file.write_bytes(b"something else")
