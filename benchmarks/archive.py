@@ -1,9 +1,8 @@
 """What a million calls take in an archive, and how long: ``python -m benchmarks.archive``.
 
-Panes of simulated calls, through the default lens, at 10, 100 and 1,000 calls a pane, from one and from eight source
-partitions. The same panes are repeated in later ticks until they are enough; their messages stand for the topic's, whose
-bytes are what a broker is sent. The export is timed from the messages on, without Kafka. Baselines are of a segment's
-month: 43,200 ticks of a minute.
+Panes of simulated calls, all of them measured, through the default lens, at 10, 100 and 1,000 calls a pane, from one and
+from eight source partitions. Their messages stand for the topic's, whose bytes are what a broker is sent; the export is
+timed from the messages on, without Kafka. Baselines are of a month, for which the panes of some calls are repeated.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.pane_size import ticks
 from benchmarks.report import describe_machine
-from benchmarks.workloads import lines, paced, read
+from benchmarks.workloads import fill, lines, paced, read
 from drift import pane as panes
 from drift.call import NOTHING
 from drift.lens import Lens
@@ -35,6 +34,7 @@ from streams.importing import bring
 from streams.ledger import Ledger, Place
 from streams.measure import Meter
 from streams.measures import Measures
+from streams.observe import Observer, Sight
 from streams.wire import Mark, Sent
 
 COUNTS = (10, 100, 1000)
@@ -44,7 +44,7 @@ MILLION = 1_000_000
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    asked.add_argument("--calls", type=int, default=200_000, help="calls of each measurement")
+    asked.add_argument("--calls", type=int, default=100_000, help="calls of each measurement")
     asked.add_argument("--month", type=int, default=10_000_000, help="calls of the month of a baseline")
     given = asked.parse_args()
     describe_machine("benchmarks.archive")
@@ -53,27 +53,29 @@ def main() -> None:
     print(f"\na million calls, measured on {given.calls:,}; the ratio is to the bytes of the panes' messages\n")
     head = ("calls a pane", "sources", "topic", "archive", "ratio", "merged", "ratio", "1h", "ratio")
     times = ("export", "again", "import", "merge", "read")
-    print("".join(f"{one:>13}" for one in (*head[:2], *head[2:])) + "".join(f"{one:>9}" for one in times))
+    print("".join(f"{one:>13}" for one in head) + "".join(f"{one:>9}" for one in times))
     for count in COUNTS:
-        made = ticks(meter, lens, count)
         for sources in (1, 8):
-            print(measured(made, count, sources, given.calls), flush=True)
+            print(measured(messages(meter, lens, count, sources, given.calls), count, sources), flush=True)
     measures(meter, min(given.calls, 50_000))
     for count in (100, 1000):
         month(lens, ticks(meter, lens, count), count, given.month)
 
 
-def messages(made: Sequence[Pane], count: int, sources: int, calls: int) -> Iterator[bytes]:
+def messages(meter: Meter, lens: Lens, count: int, sources: int, calls: int) -> list[bytes]:
     """Messages of the panes of so many calls, each tick from every source, with their marks."""
-    many = max(calls // (count * sources), 1)
-    for number in range(many):
-        tick = number * TICK_MS
-        for source in range(sources):
-            pane = at(made[(number + source) % len(made)], tick, number * sources + source)
+    records, found = paced(read(lines(calls)), count * sources), dict[int, list[Sent]]()
+    for source in range(sources):
+        observer = Observer(meter, lambda segment, tick: Sight(lens))
+        fill(observer, records[source::sources])
+        for pane in observer.finish():
             data = panes.encode(pane)
-            yield wire.encode(Sent(source, pane.segment, tick, pane.end, pane.n, pane.lens, data))
-        for source in range(sources):
-            yield wire.encode(Mark(source, sources, tick + TICK_MS, 0))
+            one = Sent(source, pane.segment, pane.tick, pane.end, pane.n, pane.lens, data)
+            found.setdefault(pane.end, []).append(one)
+    made = list[bytes]()
+    for end, sent in sorted(found.items()):
+        made += [wire.encode(one) for one in (*sent, *(Mark(source, sources, end, 0) for source in range(sources)))]
+    return made
 
 
 def at(pane: Pane, tick: int, number: int) -> Pane:
@@ -97,9 +99,8 @@ def export(sent: Sequence[bytes], archive: Archive) -> None:
     archive.add(rows)
 
 
-def measured(made: Sequence[Pane], count: int, sources: int, calls: int) -> str:
+def measured(sent: Sequence[bytes], count: int, sources: int) -> str:
     """A line of the table."""
-    sent = list(messages(made, count, sources, calls))
     calls = sum(one.calls for one in map(wire.decode, sent) if isinstance(one, Sent))
     topic, per = sum(map(len, sent)), MILLION / calls
     with tempfile.TemporaryDirectory() as folder:

@@ -98,7 +98,7 @@ def test_an_import_of_nothing_is_refused_and_leaves_nothing(driftline, address, 
 
 
 def test_an_archive_that_is_cut_off_ends_with_3_and_the_name_of_the_file(driftline, address, tmp_path):
-    (path,) = [one for one in Path(address).rglob("*.parquet")]
+    (path,) = Path(address).rglob("*.parquet")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     for command in (
         ("archive", "show", address),
