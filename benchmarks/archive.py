@@ -1,8 +1,8 @@
 """What a million calls take in an archive, and how long: ``python -m benchmarks.archive``.
 
 Panes of simulated calls, all of them measured, through the default lens, at 10, 100 and 1,000 calls a pane, from one
-and from eight source partitions. Their messages stand for the topic's, whose bytes are what a broker is sent; the export
-is timed from the messages on, without Kafka. Baselines are of a month, for which the panes of some calls are repeated.
+and from eight source partitions. Their messages stand for the topic's, whose bytes are what a broker is sent; the
+export is timed from them on, without Kafka. Baselines are of a month, for which the panes of some calls are repeated.
 """
 
 from __future__ import annotations
