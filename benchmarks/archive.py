@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.pane_size import ticks
@@ -58,8 +59,8 @@ def main() -> None:
         for sources in (1, 8):
             print(measured(messages(meter, lens, count, sources, given.calls), count, sources), flush=True)
     measures(meter, min(given.calls, 50_000))
-    for count in (100, 1000):
-        month(lens, ticks(meter, lens, count), count, given.month)
+    for count, calls in ((100, given.month // 10), (1000, given.month)):
+        month(lens, ticks(meter, lens, count), count, calls)
 
 
 def messages(meter: Meter, lens: Lens, count: int, sources: int, calls: int) -> list[bytes]:
@@ -79,10 +80,11 @@ def messages(meter: Meter, lens: Lens, count: int, sources: int, calls: int) -> 
 
 
 def at(pane: Pane, tick: int, number: int) -> Pane:
-    """The same pane in another tick, its calls other ones by their keys."""
+    """The same calls in another tick, with keys of their own: a sample of a month must not hold one call many times."""
     rows = pane.sample.rows.copy()
+    below = (1 << 64) - 1 if pane.sample.tau is None else pane.sample.tau
     rows["at"] += tick - pane.tick
-    rows["call"] += number
+    rows["key"] = np.sort(np.random.default_rng(number).integers(0, below, len(rows), np.uint64))
     return replace(pane, tick=tick, end=tick + TICK_MS, sample=replace(pane.sample, rows=rows))
 
 
