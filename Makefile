@@ -52,6 +52,7 @@ bench: $(VENV)/developing ## measurements, minutes
 	$(BIN)/python -m benchmarks.provisional
 	$(BIN)/python -m benchmarks.redaction
 	$(BIN)/python -m benchmarks.scrape
+	$(BIN)/python -m benchmarks.archive
 
 bench-kinds: $(VENV)/developing ## which kind of drift is named on real calls, prompt edits, shadow pairs: hours
 	$(BIN)/python -m benchmarks.kinds --page docs/benchmarks.md

@@ -161,7 +161,7 @@ def _files(lens: str, day: str, rows: Iterable[Row]) -> Iterator[tuple[str, str,
         held.setdefault(length, []).append(row)
         sizes[length] = sizes.get(length, 0) + len(row.pane)
         if sizes[length] >= BUFFER_BYTES:
-            yield lens, day, length, held.pop(length)
+            yield lens, day, length, sorted(held.pop(length), key=lambda row: row.order)
             del sizes[length]
     for length, found in held.items():
         yield lens, day, length, sorted(found, key=lambda row: row.order)
