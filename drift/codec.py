@@ -142,5 +142,8 @@ def _joined(narrow: str, shape: Sequence[int], planes: bytes) -> npt.NDArray[Any
     kind = np.dtype(narrow)
     if kind.itemsize == 1:
         return np.frombuffer(planes, kind).reshape(shape)
-    flat = np.frombuffer(planes, np.uint8).reshape(kind.itemsize, -1).T
-    return np.ascontiguousarray(flat).view(kind).reshape(shape)
+    each = np.frombuffer(planes, np.uint8).reshape(kind.itemsize, -1)
+    made = np.empty((each.shape[1], kind.itemsize), np.uint8)
+    for place, plane in enumerate(each):  # several times as fast as a transposed copy
+        made[:, place] = plane
+    return made.view(kind).reshape(shape)
