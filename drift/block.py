@@ -235,8 +235,11 @@ class Block:
     @cached_property
     def _scalars(self) -> dict[str, FloatArray]:
         made = {}
+        there = self.counts[self.counts["bin"] != MISSING]
+        series, bins, counts = there["series"].copy(), there["bin"].copy(), there["n"].astype(np.float64)
         for name, scale in self.baseline.fit.scales.items():
-            here = self.counts[(self.counts["series"] == scale.series) & (self.counts["bin"] != MISSING)]
-            n, values = here["n"].astype(np.float64), measured(scale.series, here["bin"])
-            made[name] = np.array([n.sum(), *(n @ scale.basis(here["bin"])), n @ values, n @ (values * values)])
+            here = series == scale.series
+            n, bin_ = counts[here], bins[here]
+            values = measured(scale.series, bin_)
+            made[name] = np.array([n.sum(), *(n @ scale.basis(bin_)), n @ values, n @ (values * values)])
         return made

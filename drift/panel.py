@@ -13,7 +13,7 @@ import numpy.typing as npt
 from drift.call import SCORES
 from drift.detectors.memory import FloatArray, Memory
 from drift.detectors.rate import Rate
-from drift.detectors.tilt import Reference, Tilt
+from drift.detectors.tilt import Reference, Tilt, Tilts
 from drift.detectors.topics import Topics
 from drift.fit import THUMBS_DOWN, Fit
 from drift.frame import Frame
@@ -150,11 +150,12 @@ class Panel:
         after["topics"], course["topics"], grown = self.topics.update(
             _memory(state["topics"]), feed.topics, feed.calls, feed.weight, feed.slot
         )
-        for name, tilt in self.tilts.items():
-            sums, n = self._sums(name, feed, grown)
-            if name in self.offsets and feed.slot is not None:
-                sums = sums - n * self.offsets[name][np.arange(len(self.whitenings)), feed.slot]
-            after[name], course[name] = tilt.update(_memory(state[name]), sums, n, feed.calls, feed.weight)
+        if self.tilts:
+            tilts = {name: _memory(state[name]) for name in self.tilts}
+            fed = {name: self._sums(name, feed, grown) for name in self.tilts}
+            moved, courses = self._together.update(tilts, fed, feed.calls, feed.weight)
+            after.update(moved)
+            course |= courses
         for name, rate in self.rates.items():
             flagged, calls = feed.flags.get(name, (0, 0))
             evidence = state[name]
@@ -164,7 +165,18 @@ class Panel:
             course[name] = statistic.reshape(1, 1)
         return after, course
 
+    @cached_property
+    def _together(self) -> Tilts:
+        return Tilts(self.tilts)
+
     def _sums(self, name: str, feed: Feed, grown: Mask) -> tuple[FloatArray, FloatArray]:
+        """Sums of a detector's features and their calls by part, less what is due to the hour."""
+        sums, n = self._raw(name, feed, grown)
+        if name in self.offsets and feed.slot is not None:
+            sums = sums - n * self.offsets[name][np.arange(len(self.whitenings)), feed.slot]
+        return sums, n
+
+    def _raw(self, name: str, feed: Feed, grown: Mask) -> tuple[FloatArray, FloatArray]:
         if name == "inputs":
             return feed.inputs, feed.topics.sum(axis=2)[..., None]
         if name == "answers":

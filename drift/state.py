@@ -140,7 +140,7 @@ def start(judge: Judge) -> SegmentState:
 
 def with_exemplars(state: SegmentState, pane: Pane) -> SegmentState:
     """The state with up to ten calls of another block for examples, the oldest forgotten."""
-    rows = np.concatenate([state.rows, pane.sample.rows[:10]])[-EXEMPLARS:]
+    rows = _appended(state.rows, pane.sample.rows[:10])[-EXEMPLARS:]
     new = pane.sample.texts or (("", ""),) * len(pane.sample.rows)
     texts = (*state.texts, *new[:10])[-EXEMPLARS:]
     used = {*rows["stratum"].tolist(), *rows["markers"].ravel().tolist()}
@@ -148,3 +148,10 @@ def with_exemplars(state: SegmentState, pane: Pane) -> SegmentState:
     used |= set(state.markers.usual.values())
     names = {code: name for code, name in {**state.names, **pane.names}.items() if code in used}
     return replace(state, rows=rows, texts=texts, names=names)
+
+
+def _appended(rows: Rows, new: Rows) -> Rows:
+    """Rows of one kind, without the search for a kind common to both that ``np.concatenate`` makes of tables."""
+    made = np.zeros(len(rows) + len(new), ROW)
+    made[: len(rows)], made[len(rows) :] = rows, new
+    return made

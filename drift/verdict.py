@@ -131,7 +131,7 @@ def _detectors(config: Judge, question: str) -> list[str]:
 
 def _raise(config: Judge, state: SegmentState, question: str, pane: Pane) -> tuple[SegmentState, Alarm | None]:
     """An alarm if a detector is over its threshold and the effect since the change is over tolerance."""
-    state = replace(state, held=False) if question == "model" else state
+    state = replace(state, held=False) if question == "model" and state.held else state
     over = {name: state.statistics[name] - config.thresholds[name][0] for name in _detectors(config, question)}
     started = state.started.get(question, 0)
     raised = sorted((name for name in over if over[name] >= 0), key=lambda name: (-over[name], name))

@@ -77,11 +77,12 @@ class Rate:
         return np.asarray(np.hypot(np.sqrt(rate * (1 - rate) / self.size), np.array(self.errors or (0.0,))[:, None]))
 
     @cached_property
-    def _odds(self) -> tuple[FloatArray, FloatArray]:
-        """Rates of each slot that are the baseline's and that are bet on, for each ratio, ``(S, ratios)``."""
+    def _worth(self) -> tuple[FloatArray, FloatArray]:
+        """What a flagged call and another one win in each slot for each ratio, nats, ``(S, ratios)``."""
         error, ratios = self._error, self.ratios
         null = np.clip(self.by_slot[:, None] + np.where(ratios > 1, error, -error), 1e-7, 1 - 1e-7)
-        return null, np.minimum(null * ratios, 1 - (1 - null) / 100)
+        other = np.minimum(null * ratios, 1 - (1 - null) / 100)
+        return np.log(other / null), np.log((1 - other) / (1 - null))
 
     @cached_property
     def _vain(self) -> npt.NDArray[np.bool_]:
@@ -108,8 +109,8 @@ class Rate:
             return self._at_all_hours.update(state, flagged, n, weight)
         if n == 0:
             return state, _mean(state)
-        null, other, vain = (part[slot or 0 if self.offsets else 0] for part in (*self._odds, self._vain))
-        gain = flagged * np.log(other / null) + (n - flagged) * np.log((1 - other) / (1 - null))
+        hit, miss, vain = (part[slot or 0 if self.offsets else 0] for part in (*self._worth, self._vain))
+        gain = flagged * hit + (n - flagged) * miss
         state = np.where(vain, state, np.logaddexp(state, np.log(max(weight, 1e-12))) + gain)
         return state, _mean(state)
 
@@ -133,11 +134,10 @@ def courses(
     if slot is None:
         rates = [replace(one, offsets=(), errors=()) for one in rates]
     slots = max(len(one.by_slot) for one in rates)
-    null, other, vain = (
+    hit, miss, vain = (
         np.stack([np.broadcast_to(part, (slots, part.shape[1])) for part in parts], axis=1)
-        for parts in zip(*((*one._odds, one._vain) for one in rates), strict=True)
+        for parts in zip(*((*one._worth, one._vain) for one in rates), strict=True)
     )
-    hit, miss = np.log(other / null), np.log((1 - other) / (1 - null))
     state = np.stack([one.start() for one in rates])
     course = np.empty(n.shape)
     for t, floor in enumerate(np.log(np.maximum(weight, 1e-12))):
