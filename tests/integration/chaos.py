@@ -135,6 +135,8 @@ async def disturbed(
     except BaseException as error:
         for worker in chaos.workers:
             error.add_note(f"{worker.role}: {worker.said.read_text()[-3000:]}")
+            error.add_note(f"{worker.role}: {worker.get('/health') if worker.alive else 'dead'}")
+        error.add_note(f"after {', '.join(chaos.log)}: {error}")  # once more, where whoever reads the end sees it
         raise
     finally:
         chaos.end()
