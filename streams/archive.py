@@ -229,7 +229,7 @@ class Archive:
                 for table in file.tables(columns):
                     found |= {
                         (resolution, tick)
-                        for segment, at, resolution, tick in _columns(table, columns)
+                        for segment, at, resolution, tick in columns_of(table, columns)
                         if (not wanted or segment in wanted)
                         and (start is None or at >= start)
                         and (end is None or at < end)
@@ -294,7 +294,7 @@ class Archive:
         for part in parts:
             with File(self.folder, part.name, schema()) as file:
                 for table in file.tables(columns):
-                    for segment, tick, end, sources in _columns(table, columns):
+                    for segment, tick, end, sources in columns_of(table, columns):
                         if segment in segments:
                             yield segment, tick, end, tuple(sources)
 
@@ -346,7 +346,7 @@ class Archive:
             for part in parts:
                 with File(self.folder, part.name, schema()) as file:
                     for table in file.tables(columns):
-                        for *names, tick, end, calls, size in _columns(table, columns):
+                        for *names, tick, end, calls, size in columns_of(table, columns):
                             key = tuple(names)
                             if key not in found:
                                 found[key] = Holding(*names)
@@ -431,7 +431,7 @@ def distinct(rows: Iterable[Row]) -> list[Row]:
     return sorted(kept, key=lambda row: row.sources)
 
 
-def _columns(table: Any, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+def columns_of(table: Any, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     """Rows of plain values, times in milliseconds."""
     columns = [table.column(name).cast("int64") if name in ("tick", "end") else table.column(name) for name in names]
     return zip(*(column.to_pylist() for column in columns), strict=True)

@@ -15,13 +15,14 @@ import msgspec
 from drift.baseline import Baseline
 from drift.errors import LensMismatchError
 from streams.alerts import encode
-from streams.judging import Judging
+from streams.judging import Judging, nobody
 from streams.ledger import Closed, Ledger, Place
 from streams.measure import Meter
 from streams.moves import Announced, Timetable
 from streams.opened import Opened
 from streams.overview import Overview
 from streams.privacy import private
+from streams.replay_rows import ReplayRows
 from streams.settings import Settings
 from streams.shelf import READ, Shelf
 from streams.store import Store
@@ -183,6 +184,8 @@ class Replaying:
         Only these; empty: those of the trials.
     saved
         Where to go on.
+    rows
+        Keeps what each trial has seen; none where nobody wants it.
     """
 
     def __init__(
@@ -197,7 +200,9 @@ class Replaying:
         start: int = 0,
         saved: Saved | None = None,
         warn: Callable[[str], None] = lambda text: None,
+        rows: Sequence[ReplayRows] = (),
     ) -> None:
+        self._rows = rows
         known = saved.trials if saved else (SavedTrial(),) * len(trials)
         self.ledger = Ledger(saved.place if saved else Place(offset=start))
         self.seen = msgspec.structs.replace(saved.seen, ticks=dict(saved.seen.ticks)) if saved else Seen(ticks={})
@@ -216,8 +221,9 @@ class Replaying:
                 counted=one.counted,
                 warn=warn,
                 opened=self._opened,
+                seen=rows[number].seen if rows else nobody,
             )
-            for trial, one in zip(trials, known, strict=True)
+            for number, (trial, one) in enumerate(zip(trials, known, strict=True))
         ]
 
     @property
@@ -252,7 +258,10 @@ class Replaying:
         for number, (trial, judge) in enumerate(zip(self._trials, self._judges, strict=True)):
             if trial.segment in (None, closed.segment):
                 _same_lens(trial, closed)
-                told += [Told(closed.tick, number, closed.segment, encode(one)) for one in judge.apply(closed)]
+                alerts = judge.apply(closed)
+                told += [Told(closed.tick, number, closed.segment, encode(one)) for one in alerts]
+                if self._rows:
+                    self._rows[number].alerts(closed.segment, alerts)
         self._opened.forget()
         return told
 
@@ -263,6 +272,11 @@ class Replaying:
         if wanted and any(trial.segment in (None, closed.segment) for trial in self._trials):
             self.seen.panes += len(closed.panes)
             self.seen.calls += sum(one.calls for one in closed.panes)
+
+    def finish(self) -> None:
+        """All is judged: write the rest of the rows."""
+        for judge, rows in zip(self._judges, self._rows, strict=False):
+            rows.finish(judge.judged)
 
     def saved(self) -> Saved:
         """All that must be known to go on from here."""

@@ -68,7 +68,7 @@ class VerdictRows:
     def __init__(self, path: str, command: str = "") -> None:
         require(path)
         self._path, self._beside = Path(path), Path(f"{path}.part")
-        self._courses: dict[str, _Course] = {}
+        self._courses: dict[str, Course] = {}
         self._encoder, self._held, self._rows = msgspec.json.Encoder(), bytearray(), 0
         try:
             self._file: BinaryIO = self._beside.open("wb")
@@ -95,7 +95,7 @@ class VerdictRows:
         if course is None or course.judge is not judge:
             if course is not None:
                 self.add(course.rest())
-            course = self._courses[segment] = _Course(segment, judge)
+            course = self._courses[segment] = Course(segment, judge)
             self.add([baseline_card(segment, judge)])
         return lambda scored: self.add(course.block(scored))
 
@@ -129,6 +129,13 @@ class VerdictRows:
         if len(self._held) >= HELD:
             self._write()
 
+    def add_lines(self, lines: bytes) -> None:
+        """Write rows that are encoded already."""
+        self._rows += lines.count(b"\n")
+        self._held += lines
+        if len(self._held) >= HELD:
+            self._write()
+
     def _write(self) -> None:
         self._out.write(bytes(self._held))
         self._held.clear()
@@ -146,7 +153,7 @@ def require(path: str | None) -> None:
         raise SettingsError(f"--verdicts {path}: its name must end in {' or '.join(ENDINGS)}")
 
 
-class _Course:
+class Course:
     """The blocks of a segment against one baseline."""
 
     def __init__(self, segment: str, judge: Judge) -> None:

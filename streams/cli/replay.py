@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 
 import click
 from rich.console import Console
 
 from drift.errors import SettingsError
+from streams import replay_rows
 from streams.cli.common import SETTINGS, console, quiet, say, settings_options
 from streams.cli.replay_screen import summarise, tell
 from streams.cli.stored import Instant, tagged_segment
@@ -56,6 +58,25 @@ _OFFSETS = re.compile(r"(\d+):(\d*)-(\d*)")
     "[without a value: the topic of calls]",
 )
 @click.option(
+    "--archive",
+    metavar="ADDRESS",
+    help="Read the panes of an archive instead of the topic's (see 'driftline archive'); no cluster is needed then, but "
+    "for --as-it-was.",
+)
+@click.option(
+    "--mixed",
+    is_flag=True,
+    help="Judge ticks of an archive that were summed up to larger ones too. That is another resolution: alerts are not "
+    "the live service's, and say so.",
+)
+@click.option(
+    "--verdicts",
+    "rows_file",
+    metavar="FILE",
+    help="Keep a row per block and detector and all that 'driftline report' shows: .jsonl or .jsonl.zst. Of several "
+    "baselines each has a file of its own: v.jsonl gives v-NAME.jsonl.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1),
     metavar="N",
@@ -84,6 +105,9 @@ def replay(
     offsets: tuple[str, ...],
     segments: tuple[str, ...],
     observe: str | None,
+    archive: str | None,
+    mixed: bool,
+    rows_file: str | None,
     workers: int | None,
     resume: str | None,
     publish: str | None,
@@ -112,25 +136,47 @@ def replay(
       driftline replay --baseline 0f542b95 --baseline 77aa01c3 --from 2026-01-01 --to 2026-02-01
       driftline replay --as-it-was --segment support-bot/answer --json
       driftline replay --baseline new.safetensors --observe --from 2026-01-31
+      driftline replay --baseline 0f542b95 --archive s3://bucket/archive --from 2026-01-01 --verdicts v.jsonl.zst
 
     Exit status: 0 done, 1 drift found where --fail-on drift is given, 2 wrong use, no panes in the range or another
     lens, 3 failed while running, stopped, or a segment without an answer where --fail-on drift is given.
     """
-    from streams.cli import rejudged  # slow: it brings the Kafka client
+    from streams.cli import rejudged, remeasured  # slow: they bring the Kafka client
 
     quiet()
     out = console()
-    if observe and resume:
-        raise SettingsError("--resume goes with panes: --observe measures from the beginning of the range")
+    _agreeing(observe, archive, resume, rows_file, publish, offsets=bool(offsets), mixed=mixed)
+    trials = _trials(names, segments, as_it_was, settings)
+    files = replay_rows.names(rows_file, [one.name for one in trials]) if rows_file else []
     if publish:
         rejudged.check_publish(publish, settings)
-    trials = _trials(names, segments, as_it_was, settings)
-    request = rejudged.Request(settings, trials, _span(start, end), _offsets(offsets), segments, observe or "")
-    result = rejudged.from_calls(request, out) if observe else rejudged.from_panes(request, out, workers, resume)
-    by_segment = outcomes(trials, result.told, result.overviews)
-    tell(out, result.told, trials, as_json)
+    with replay_rows.folder_beside(rows_file) if rows_file else nullcontext("") as folder:
+        request = rejudged.Request(
+            settings,
+            trials,
+            _span(start, end),
+            _offsets(offsets),
+            segments,
+            source=observe or "",
+            archive=archive or "",
+            mixed=mixed,
+            rows=folder,
+        )
+        if observe:
+            result = remeasured.from_calls(request, out)
+        else:
+            result = rejudged.from_panes(request, out, workers, resume)
+        by_segment = outcomes(trials, result.told, result.overviews)
+        for number, path in enumerate(files):
+            judged = {one.overview.segment for found in by_segment.values() for one in found}
+            replay_rows.join(path, folder, number, judged, result.counts)
+    tell(out, result.told, trials, as_json, result.resolution)
     summarise(out, by_segment, result.seen, trials)
+    if result.resolution:
+        coarse = f"ticks of {result.resolution}: another resolution, not what the live service said or would have said"
+        say(out, coarse, style="yellow")
     say(out, *result.said, style="yellow")
+    say(out, *(f"verdicts by {one.name}: {path}" for one, path in zip(trials, files, strict=False)), style="dim")
     if publish:
         records = [(one.segment, trials[one.trial].name, one.record) for one in result.told]
         rejudged.publish(publish, records, settings)
@@ -139,6 +185,29 @@ def replay(
         ResumeFile(resume).remove()
     if fail_on:
         _gate(out, by_segment)
+
+
+def _agreeing(
+    observe: str | None,
+    archive: str | None,
+    resume: str | None,
+    rows_file: str | None,
+    publish: str | None,
+    *,
+    offsets: bool,
+    mixed: bool,
+) -> None:
+    """Refuse options that mean nothing beside each other."""
+    for wrong, why in (
+        (observe and archive, "--archive holds panes, --observe measures calls: give one of them"),
+        (observe and resume, "--resume goes with panes: --observe measures from the beginning of the range"),
+        (offsets and archive, "--offsets are of the topic: choose a part of an archive by --from and --to"),
+        (mixed and not archive, "--mixed is of archives: name one by --archive"),
+        (mixed and publish, "--publish: ticks of another resolution are never published; leave --mixed out"),
+        (rows_file and resume, "--verdicts needs all blocks in one go: leave --resume out"),
+    ):
+        if wrong:
+            raise SettingsError(why)
 
 
 def _span(start: int | None, end: int | None) -> Span:

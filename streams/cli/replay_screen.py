@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import msgspec
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from streams.cli.common import plain, say
+from streams.kafka.stretch import Stretch
+from streams.replay_jobs import Report
 from streams.replaying import Seen, Told, Trial
 from streams.side_by_side import Outcome, cell, differences, kinds
 
@@ -18,17 +23,23 @@ MOST = 12
 """Segments that are told one by one."""
 
 
-def tell(out: Console, told: Sequence[Told], trials: Sequence[Trial], as_json: bool) -> None:
+def tell(out: Console, told: Sequence[Told], trials: Sequence[Trial], as_json: bool, resolution: str = "") -> None:
     """Tell alarms in the order of event time: sentences to people, records to programs.
 
     One trial's records are those of the live service as they are; of several each says first which trial's it is.
+
+    Parameters
+    ----------
+    resolution
+        Of ticks that are not the live service's: said in each record.
     """
     several = len(trials) > 1
     for one in told:
         record, name = msgspec.json.decode(one.record), trials[one.trial].name
         if as_json:
-            mark = b'{"judged_by":' + msgspec.json.encode(name) + b","
-            sys.stdout.buffer.write((mark + one.record[1:] if several else one.record) + b"\n")
+            marks = ({"judged_by": name} if several else {}) | ({"resolution": resolution} if resolution else {})
+            mark = msgspec.json.encode(marks)[:-1] + b"," if marks else b"{"
+            sys.stdout.buffer.write(mark + one.record[1:] + b"\n")
         style = {"firing": "yellow" if record.get("provisional") else "bold red", "acknowledged": "dim"}
         told_by = f"{name}: " if several else ""
         say(
@@ -76,3 +87,29 @@ def _cell(outcome: Outcome | None, kind: str) -> Text:
     drift = bool(outcome.of(kind))
     style = "bold red" if drift else "yellow" if now is None or now.answer == "not_enough_data" else "green"
     return Text(plain(("drift " if drift else "") + cell(outcome, kind)), style)
+
+
+@contextmanager
+def progress(out: Console, plan: Mapping[int, Stretch]) -> Iterator[Callable[[Report, Console], None]]:
+    """A function to be told of reports: a bar with the time left on a terminal, elsewhere only what must be known."""
+    positions = {number: one.start for number, one in plan.items()}
+    latest: dict[int, Report] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    bars = Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=out, transient=True)
+    total = sum(one.size for one in plan.values())
+    task = bars.add_task("replaying", total=total or 1, note="")
+    begun = time.monotonic()
+
+    def told(report: Report, out: Console) -> None:
+        say(out, *report.warnings, style="dim")
+        positions[report.partition], latest[report.partition] = report.position, report
+        calls, alarms = (sum(getattr(one, name) for one in latest.values()) for name in ("calls", "alarms"))
+        rate = calls / max(time.monotonic() - begun, 1e-6)
+        done = sum(min(at, plan[n].end) - plan[n].start for n, at in positions.items())
+        bars.update(task, completed=done, note=f"{calls:,} calls, {rate:,.0f}/s, {alarms} alarms")
+
+    if out.is_terminal:
+        with bars:
+            yield told
+    else:
+        yield told

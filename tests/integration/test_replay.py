@@ -16,11 +16,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from click.testing import CliRunner
 
 from drift.errors import BrokenOffError, DriftError
+from streams import replay_jobs as engine
 from streams import wire
 from streams.building import build_baseline
 from streams.cli.main import cli
 from streams.evidence import instant
-from streams.kafka import replay as engine
 from streams.kafka.client import connection
 from streams.kafka.stretch import Stretch, Stretches
 from streams.records import decode
