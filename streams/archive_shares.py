@@ -54,5 +54,6 @@ def shares(
 
 
 def listing(archive: Archive, start: int | None = None, end: int | None = None) -> str:
-    """What an archive holds between two times, as a word: files are named by their content."""
-    return xxhash.xxh3_64_hexdigest("\n".join(sorted(one.name for one in archive.parts(start, end))).encode())
+    """An archive and what it holds between two times, in a few words: files are named by their content."""
+    names = "\n".join(sorted(one.name for one in archive.parts(start, end)))
+    return f"{archive.address}, files {xxhash.xxh3_64_hexdigest(names.encode())}"

@@ -97,7 +97,8 @@ def names(path: str, trials: Sequence[str]) -> list[str]:
     if len(trials) == 1:
         return [path]
     stem, _, ending = Path(path).name.partition(".jsonl")
-    plain = [re.sub(r"[^A-Za-z0-9]+", "-", one).strip("-") for one in trials]
+    short = [Path(one).stem if one.endswith(".safetensors") else one for one in trials]
+    plain = [re.sub(r"[^A-Za-z0-9]+", "-", one).strip("-") for one in short]
     often = Counter(plain)
     each = [name if often[name] == 1 else f"{name}-{number}" for number, name in enumerate(plain, 1)]
     return [str(Path(path).with_name(f"{stem}-{name}.jsonl{ending}")) for name in each]

@@ -15,7 +15,8 @@ import msgspec
 from drift.baseline import Baseline
 from drift.errors import LensMismatchError
 from streams.alerts import encode
-from streams.judging import Judging, nobody
+from streams.embedded import nobody
+from streams.judging import Judging
 from streams.ledger import Closed, Ledger, Place
 from streams.measure import Meter
 from streams.moves import Announced, Timetable

@@ -73,9 +73,7 @@ class Request:
         archive = Archive(self.archive) if self.archive else None
         found = {
             "topic": "none" if archive else self.settings.kafka.topic("panes"),
-            "archive": f"{self.archive}, files {listing(archive, self.span.start, self.span.end)}"
-            if archive
-            else "none",
+            "archive": listing(archive, self.span.start, self.span.end) if archive else "none",
             "range": f"{_edge(self.span.start)} to {_edge(self.span.end)}",
             "offsets": spelled({str(number): one for number, one in self.offsets.items()}),
             "segments": spelled(sorted(self.segments)),

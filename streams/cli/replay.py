@@ -60,8 +60,8 @@ _OFFSETS = re.compile(r"(\d+):(\d*)-(\d*)")
 @click.option(
     "--archive",
     metavar="ADDRESS",
-    help="Read the panes of an archive instead of the topic's (see 'driftline archive'); no cluster is needed then, but "
-    "for --as-it-was.",
+    help="Read the panes of an archive instead of the topic's ('driftline archive'): no cluster is needed then but for "
+    "--as-it-was.",
 )
 @click.option(
     "--mixed",
@@ -162,10 +162,8 @@ def replay(
             mixed=mixed,
             rows=folder,
         )
-        if observe:
-            result = remeasured.from_calls(request, out)
-        else:
-            result = rejudged.from_panes(request, out, workers, resume)
+        panes = rejudged.from_panes
+        result = remeasured.from_calls(request, out) if observe else panes(request, out, workers, resume)
         by_segment = outcomes(trials, result.told, result.overviews)
         for number, path in enumerate(files):
             judged = {one.overview.segment for found in by_segment.values() for one in found}

@@ -11,23 +11,16 @@ from aiokafka.structs import TopicPartition
 
 from drift.errors import SourceError
 from streams import wire
-from streams.alerts import encode
 from streams.archive import Archive
 from streams.compaction import compact
 from streams.extent import Wanted
-from streams.judging import Judging
 from streams.kafka.client import connection
 from streams.kafka.export import Export
-from streams.kafka.moves import Moves
 from streams.observe import Clock
-from streams.settings import load
-from streams.shelf import Shelf
-from streams.store import Store
 from streams.wire import Mark
 from tests.integration import live, traffic
 from tests.integration.live import Worker, sent_and_judged
 from tests.streams import panes as ticks
-from tests.streams.traffic import meter
 
 pytestmark = pytest.mark.kafka
 
@@ -50,19 +43,9 @@ def test_alerts_of_the_service_are_those_of_an_archive_of_its_panes_to_the_byte(
     for into in (False, True):
         if into:
             assert compact(archive, 1 << 41).days
-        assert asyncio.run(_judged(config, kafka, archive)) == published
-
-
-async def _judged(config, kafka, archive):
-    settings = load(str(config), {}, {})
-    moves = Moves(kafka, settings.live.tag)
-    await moves.start()
-    try:
-        desk = Judging(settings, Shelf(Store(settings.store), meter()), moves.timetable, {})
-        told = [one for tick in archive.closed() for one in desk.apply(tick)]
-    finally:
-        await moves.stop()
-    return {one.record_id: encode(one) for one in told}
+        ran = live.driftline(config, "replay", "--archive", archive.address, "--as-it-was", "--json")
+        assert ran.returncode == 0, ran.stderr
+        assert {json.loads(line)["record_id"]: line for line in ran.stdout.splitlines()} == published
 
 
 def _messages(closed, sources, idle_from=None):

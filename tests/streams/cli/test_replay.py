@@ -1,64 +1,199 @@
-"""The replay command of an alert: the same alerts again, as a shell would run it."""
+"""``driftline replay`` of an archive, run as a shell would: no cluster is needed for it."""
 
-import shlex
-from dataclasses import replace
-from functools import partial
+import itertools
+import json
+from pathlib import Path
 
-import msgspec
+import pytest
 
 from drift import baseline as baselines
+from streams.alerts import encode
+from streams.archive import Archive
+from streams.archive_rows import Row
+from streams.judging import Judging
+from streams.moves import Announced, Timetable
+from streams.report.read import read
+from streams.settings import Settings
+from streams.shelf import Shelf
 from streams.store import Store
-from tests.streams import traffic
+from streams.verdict_columns import End, Told
+from streams.verdict_rows import VerdictRows
+from tests.streams import panes as ticks
+from tests.streams import test_replaying, test_verdict_rows, traffic
 
 
-def drifting():
-    return traffic.lines(traffic.calls(1000, 1600, changed_from=1300))
+def filled(address, found=None):
+    made = Archive(str(address), create=True)
+    made.add(Row.of(sent, one.offset % 3, one.offset) for one in found or ticks.drifted() for sent in one.panes)
+    return made.address
 
 
-def replayed(driftline, monkeypatch, alerts):
-    """What the replay command that all these alerts carry prints, as a shell would run it."""
-    (replay,) = {msgspec.json.decode(line)["replay"] for line in alerts.splitlines()}
-    words = shlex.split(replay)
-    for name, _, value in (word.partition("=") for word in words[: words.index("driftline")]):
-        monkeypatch.setenv(name, value)
-    return driftline(*words[words.index("driftline") + 1 :], "--json").out
+@pytest.fixture
+def address(tmp_path):
+    return filled(tmp_path / "archive")
 
 
-def test_the_replay_of_an_alert_gives_the_same_alerts_again(driftline, normal, tmp_path, monkeypatch):
-    path, config = tmp_path / "a folder" / "calls 1.jsonl", tmp_path / "driftline.yaml"
-    path.parent.mkdir()
-    lines = drifting()
-    path.write_bytes(b"".join(line.replace(b'"output"', b'"said it"') + b"\n" for line in lines))
-    config.write_text("{clear_after: 300, tolerances: {cost: 0.2}, salt: 7, lateness_s: 60, texts: none}")
-    flags = ("--map", "output=said it", "--one-false-alarm-every", "30 days", "--tick", "5", "--config", config)
-    ran = driftline("watch", path, "--baseline", normal, "--json", *flags)
-    assert b"--lateness 60.0" in ran.out
-    assert b"DRIFTLINE_SALT" not in ran.out
-    assert replayed(driftline, monkeypatch, ran.out) == ran.out != b""
+@pytest.fixture
+def other(tmp_path):
+    """A file that holds a baseline that knows the other model only."""
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(baselines.encode(test_replaying.other()))
+    return path
 
 
-def test_the_replay_takes_first_calls_and_force_again(driftline, write, monkeypatch):
-    monkeypatch.setattr("streams.building.baselines.build", partial(baselines.build, runs=4))
-    path = write(traffic.lines(traffic.calls(0, 1100, changed_from=700, input="Hello there")))
-    ran = driftline("watch", path, "--first", "500", "--force", "--json")
-    assert b"--force" in ran.out
-    assert replayed(driftline, monkeypatch, ran.out) == ran.out != b""
+def live(seen=None):
+    """What the live judge says of the ticks that the archive was made of."""
+    store, table = Store("memory://archived"), Timetable("prod")
+    known = traffic.baseline()
+    store.put_baseline(known)
+    table.add(Announced(traffic.SEGMENT, "prod", 1, known.id, known.pane.lens, 0, ""))
+    judging = Judging(Settings(), Shelf(store, traffic.meter()), table, {}, **({"seen": seen} if seen else {}))
+    told = [one for closed in ticks.drifted() for one in judging.apply(closed)]
+    return judging, told
 
 
-def test_the_replay_names_what_a_tag_stood_for_when_the_alert_was_raised(
-    driftline, normal, write, tmp_path, monkeypatch
+def test_a_replay_of_an_archive_says_what_the_live_judge_said_also_once_its_partitions_were_merged(
+    driftline, address, normal
 ):
-    store = Store(str(tmp_path / "store"))
-    one = store.put_baseline(traffic.baseline())
-    store.tag(traffic.SEGMENT, "prod", one)
-    path = write(drifting())
-    ran = driftline("watch", path, "--baseline", f"{traffic.SEGMENT}@prod", "--json")
-    store.tag(traffic.SEGMENT, "prod", store.put_baseline(replace(traffic.baseline(), facts={"other": 1})))
-    assert f"--baseline {one}".encode() in ran.out
-    assert replayed(driftline, monkeypatch, ran.out) == ran.out != b""
+    wanted = [encode(one) for one in live()[1]]
+    assert any(json.loads(one)["state"] == "firing" for one in wanted)
+    for compacted in (False, True):
+        if compacted:
+            assert driftline("archive", "compact", address, "--older-than", "1s").status == 0
+        ran = driftline("replay", "--archive", address, "--baseline", normal, "--json")
+        assert ran.status == 0, ran.err
+        assert ran.out.splitlines() == wanted
+    part = driftline("replay", "--archive", address, "--baseline", normal, "--json", "--workers", "2")
+    assert part.out.splitlines() == wanted
 
 
-def test_alerts_of_a_pipe_carry_no_replay(driftline, normal):
-    piped = driftline("watch", "-", "--baseline", normal, "--json", stdin=b"\n".join(drifting()))
-    assert piped.out
-    assert b"replay" not in piped.out
+def test_several_processes_say_what_one_says(driftline, tmp_path, normal):
+    """Two segments of two partitions."""
+    closed = ticks.plain()
+    place = {name: number for number, name in enumerate(sorted({one.segment for one in closed}))}
+    made = Archive(str(tmp_path / "two"), create=True)
+    made.add(Row.of(sent, place[one.segment], one.offset) for one in closed for sent in one.panes)
+    built = driftline("baseline", "build", "--from-archive", made.address, "--segment", "other", "--force", "--json")
+    first = driftline("baseline", "build", "--from-archive", made.address, "--segment", traffic.SEGMENT, "--force")
+    assert (built.status, first.status) == (0, 0), (built.err, first.err)
+    names = [one.id for one in Store(str(tmp_path / "store")).baselines()]
+    assert len(names) == 2
+    given = ["replay", "--archive", made.address, "--json", *itertools.chain(*(("--baseline", one) for one in names))]
+    outs = {}
+    for workers in ("1", "2"):
+        path = tmp_path / f"v{workers}.jsonl"
+        ran = driftline(*given, "--workers", workers, "--verdicts", path)
+        assert ran.status == 0, ran.err
+        files = sorted(path.parent.glob(f"v{workers}-*.jsonl"))
+        assert len(files) == 2
+        outs[workers] = ran.out, [one.read_bytes() for one in files]
+    assert outs["1"] == outs["2"]
+
+
+def test_a_verdict_file_of_a_replay_holds_the_rows_of_the_live_judge(driftline, address, normal, tmp_path):
+    path, own = tmp_path / "v.jsonl", tmp_path / "live.jsonl"
+    ran = driftline("replay", "--archive", address, "--baseline", normal, "--verdicts", path)
+    assert ran.status == 0, ran.err
+    assert "verdicts by" in ran.err and not list(tmp_path.glob("*.part"))
+    with VerdictRows(str(own), "run") as rows:
+        judging, told = live(rows.seen)
+        rows.alerts(told)
+        rows.finish(judging.judged, judging.counts)
+
+    def rest(file):
+        found = [test_verdict_rows._row.decode(line) for line in file.read_bytes().splitlines()]
+        assert isinstance(found[-1], End) and found[-1].rows == len(found) - 1
+        alerts = [one.alert for one in found if isinstance(one, Told)]
+        return alerts, [one for one in found[1:-1] if not isinstance(one, Told)]
+
+    assert rest(path) == rest(own)
+    assert read(str(path)).segments[traffic.SEGMENT].alerts
+
+
+def test_two_baselines_give_two_different_verdicts_each_explained_in_words_and_in_a_report(
+    driftline, address, normal, other, tmp_path
+):
+    path = tmp_path / "v.jsonl.zst"
+    ran = driftline("replay", "--archive", address, "--baseline", normal, "--baseline", other, "--verdicts", path)
+    assert ran.status == 0, ran.err
+    assert "output length: alarms by all: " in ran.err and "68.7 → 106" in ran.err and "100 → 71.3" in ran.err
+    assert "What they compare with" in ran.err
+    files = [tmp_path / "v-normal.jsonl.zst", tmp_path / "v-other.jsonl.zst"]
+    verdicts = []
+    for file in files:
+        told = driftline("report", file, "--format", "md")
+        assert told.status == 0, told.err
+        verdicts.append(told.out.decode())
+    assert "54 % longer" in verdicts[0] and "29 % shorter" in verdicts[1]
+
+
+def test_larger_ticks_are_another_resolution_and_say_so(driftline, address, normal):
+    assert driftline("archive", "compact", address, "--older-than", "1s", "--into", "1m").status == 0
+    given = ("replay", "--archive", address, "--baseline", normal, "--json")
+    ran = driftline(*given)
+    assert ran.status == 2 and "their verdicts are not those that the live service gave" in ran.err
+    assert ran.out == b""
+    ran = driftline(*given, "--mixed")
+    assert ran.status == 0, ran.err
+    assert "another resolution" in ran.err
+    lines = ran.out.splitlines()
+    assert lines and all(json.loads(line)["resolution"] == "60 s (judged live: 10 s)" for line in lines)
+    assert not set(lines) & {encode(one) for one in live()[1]}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--from", "2026-02-01", "--to", "2026-01-01"), "exchange them"),
+        (("--from", "2027-01-01"), "holds no panes of support-bot/answer between --from and --to; they reach from"),
+        (("--offsets", "0:1-2"), "--offsets are of the topic"),
+        (("--observe",), "give one of them"),
+        (("--resume", "r", "--verdicts", "v.jsonl"), "leave --resume out"),
+        (("--mixed", "--publish", "topic"), "never published"),
+        (("--verdicts", "v.csv"), "must end in .jsonl or .jsonl.zst"),
+        (("--verdicts", "nowhere/v.jsonl"), "cannot be written"),
+        (("--segment", "nobody"), "no --baseline is of it"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_leaves_nothing(driftline, address, normal, given, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    ran = driftline("replay", "--archive", address, "--baseline", normal, "--json", *given)
+    assert (ran.status, ran.out) == (2, b""), ran.err
+    assert said in ran.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_lens_that_is_another_is_named(driftline, tmp_path, normal):
+    made = filled(tmp_path / "plain", ticks.plain())
+    ran = driftline("replay", "--archive", made, "--baseline", normal)
+    assert ran.status == 2
+    assert "were seen through lens" in ran.err and "--observe" in ran.err
+
+
+def test_an_archive_that_is_cut_off_ends_with_3_and_leaves_no_verdict_file(driftline, address, normal, tmp_path):
+    (path,) = Path(address).rglob("*.parquet")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    ran = driftline("replay", "--archive", address, "--baseline", normal, "--verdicts", tmp_path / "v.jsonl")
+    assert ran.status == 3
+    assert path.name in ran.err
+    assert not list(tmp_path.glob("v*"))
+
+
+def test_what_is_resumed_must_be_of_the_same_archive(driftline, address, normal, tmp_path, monkeypatch):
+    from streams import replay_jobs
+
+    given = ("replay", "--baseline", normal, "--json", "--resume", tmp_path / "so-far", "--archive")
+    whole = driftline("replay", "--archive", address, "--baseline", normal, "--json").out
+    monkeypatch.setattr(replay_jobs, "REPORT_S", 0.0)
+    with monkeypatch.context() as patched:
+        presses = itertools.count()
+        patched.setattr(replay_jobs._Interrupted, "__call__", lambda self: next(presses) > 20)
+        assert driftline(*given, address).status == 3
+    assert (tmp_path / "so-far").exists()
+    ran = driftline(*given, filled(tmp_path / "another"))
+    assert ran.status == 2 and "is of another replay: its archive is" in ran.err
+    ran = driftline(*given, address)
+    assert ran.status == 0 and "going on with" in ran.err
+    assert ran.out == whole
+    assert not (tmp_path / "so-far").exists()
