@@ -17,6 +17,7 @@ from streams.http.texts import shown
 from streams.report import figures
 from streams.report.alarms import Alarm
 from streams.report.differences import pairs
+from streams.report.figures import Drawn
 from streams.report.read import Account
 from streams.report.story import Story
 from streams.report.topic_map import topic_map
@@ -107,6 +108,13 @@ def page(account: Account, told: Sequence[Story]) -> str:
         style=Markup(_STYLE),
         script=Markup(_SCRIPT),
         policy=policy(),
+    )
+
+
+def embedded(title: str, drawn: Drawn) -> str:
+    """A picture alone, as a page."""
+    return _pages.get_template("figure.html").render(
+        title=title, plot=drawn, style=Markup(_STYLE), script=Markup(_SCRIPT), policy=policy()
     )
 
 
