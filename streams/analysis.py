@@ -51,7 +51,7 @@ from streams.verdict_rows import VerdictRows
 
 __all__ = ["Archive", "Figure", "Frame", "Judged", "difference", "judge", "load", "make_baseline"]
 
-HEIGHT_PX = {"report": 900, "figure": 340}
+HEIGHT_PX = {"report": 900, "figure": 230}
 
 
 class Frame(list[dict[str, Any]]):
@@ -316,7 +316,7 @@ def _judge_calls(path: str, calls: Sequence[Record], baseline: Baseline, meter: 
         segments=settings.segments,
         allowed=settings.prompts.allowed,
     )
-    with VerdictRows(path, "analysis") as rows:
+    with VerdictRows(path) as rows:
         watched = Watch(meter, options, {baseline.segment: baseline}, seen=rows.seen)
         alerts = [one for low in range(0, len(calls), 1000) for one in watched.feed(calls[low : low + 1000])[0]]
         rows.alerts([*alerts, *watched.finish()])
