@@ -57,7 +57,7 @@ def test_the_figures_are_those_of_the_report_and_a_notebook_shows_them_apart(jud
     plot = judged.timeline("model")
     inside = plot.html[plot.html.index("<svg") : plot.html.index("</svg>")]
     assert inside in judged.report.html
-    assert "default-src 'none'" in plot.html and 'id="tip"' in plot.html
+    assert "default-src &#39;none&#39;" in plot.html and 'id="tip"' in plot.html
     assert "output length" in judged.markdown and "drift" in repr(judged)
 
 
