@@ -12,13 +12,11 @@ from streams.archive import BUFFER_BYTES, Added, Archive
 from streams.archive_rows import Row
 from streams.extent import Wanted
 from streams.kafka.read import PATIENCE_S, Span, TopicLines
+from streams.kafka.stretch import SKEW_MS
 from streams.ledger import Closed, Ledger, Place
 from streams.observe import Clock
 from streams.settings import Kafka
 from streams.wire import Mark, Message
-
-SKEW_MS = 3_600_000
-"""How far the clocks of apps, brokers and workers may differ at most."""
 
 Warn = Callable[[str], None]
 

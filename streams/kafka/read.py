@@ -23,8 +23,6 @@ PATIENCE_S = 60.0
 _POLL_MS = 500
 _BATCH = 2000
 
-_Records = dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]]
-
 
 class Span(NamedTuple):
     """Offsets of a partition that are to be read."""
@@ -88,7 +86,8 @@ class TopicLines:
             at = {one: span.start for one, span in spans.items()}
             total = sum(span.end - span.start for span in spans.values())
             while left := self._left(spans, at):
-                found, now = await self._more(consumer, {one: at[one] for one in left})
+                here = {one: at[one] for one in left}
+                found, now = await more(self._kafka, consumer, here, self._patience_s, "read it again")
                 for partition, records in found.items():
                     yield [_line(record) for record in records if record.offset < spans[partition].end]
                 at |= now
@@ -117,28 +116,38 @@ class TopicLines:
                 self.extent.end(one.partition)
         return [] if self.extent.enough else left
 
-    async def _more(
-        self, consumer: AIOKafkaConsumer, at: Mapping[TopicPartition, int]
-    ) -> tuple[_Records, dict[TopicPartition, int]]:
-        """The next records of these partitions, and where they stand then, which moves over what holds no records too.
 
-        Raises
-        ------
-        BrokenOffError
-            There was no answer for too long.
-        """
-        try:
-            async with asyncio.timeout(self._patience_s):
-                while True:
-                    found = await consumer.getmany(*at, timeout_ms=_POLL_MS, max_records=_BATCH)
-                    now = {one: await consumer.position(one) for one in at}
-                    if now != at:
-                        return found, now
-        except TimeoutError as error:
-            raise BrokenOffError(
-                f"topic {self._topic} is cut off: Kafka at {self._kafka.brokers} gave no more records for "
-                f"{self._patience_s:.0f} s; see that the brokers run, then read it again"
-            ) from error
+async def more(
+    kafka: Kafka, consumer: AIOKafkaConsumer, at: Mapping[TopicPartition, int], patience_s: float, then: str
+) -> tuple[dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]], dict[TopicPartition, int]]:
+    """The next records of these partitions, and where they stand then, which moves over what holds no records too.
+
+    Parameters
+    ----------
+    at
+        Where each of them stands; all are of one topic.
+    patience_s
+        Seconds without any answer after which reading breaks off.
+    then
+        What is to be done once the brokers run again.
+
+    Raises
+    ------
+    BrokenOffError
+        There was no answer for too long.
+    """
+    try:
+        async with asyncio.timeout(patience_s):
+            while True:
+                found = await consumer.getmany(*at, timeout_ms=_POLL_MS, max_records=_BATCH)
+                now = {one: await consumer.position(one) for one in at}
+                if now != at:
+                    return found, now
+    except TimeoutError as error:
+        raise BrokenOffError(
+            f"topic {next(iter(at)).topic} is cut off: Kafka at {kafka.brokers} gave no more records for "
+            f"{patience_s:.0f} s; see that the brokers run, then {then}"
+        ) from error
 
 
 def _line(record: ConsumerRecord[bytes, bytes]) -> Line:

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import NamedTuple
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord
 
 from drift.errors import BrokenOffError, SettingsError
 from streams.kafka.reach import reaching
-from streams.kafka.read import PATIENCE_S
+from streams.kafka.read import PATIENCE_S, more
 from streams.kafka.topic import reader
 from streams.records import DEFAULT_LIMITS
 from streams.replaying import Span
@@ -18,9 +18,6 @@ from streams.settings import Kafka
 
 SKEW_MS = 3_600_000
 """How far the clocks of apps, brokers and workers may differ at most."""
-
-_POLL_MS = 500
-_BATCH = 2000
 
 
 class Stretch(NamedTuple):
@@ -150,7 +147,8 @@ class Stretches:
                     )
                 consumer.seek(one, start)
             while left := [one for one in at if one.partition in self._left]:
-                found, now = await self._more(consumer, {one: at[one] for one in left})
+                here = {one: at[one] for one in left}
+                found, now = await more(self._kafka, consumer, here, self.patience_s, "replay again")
                 at |= now
                 for one in left:
                     end = self._wanted[one.partition].end
@@ -159,20 +157,3 @@ class Stretches:
                     if one in found or at[one] >= end:
                         records = [record for record in found.get(one, []) if record.offset < end]
                         yield Batch(one.partition, records, min(at[one], end))
-
-    async def _more(
-        self, consumer: AIOKafkaConsumer, at: Mapping[TopicPartition, int]
-    ) -> tuple[dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]], dict[TopicPartition, int]]:
-        """The next records of these partitions, and where they stand then, which moves over what holds none too."""
-        try:
-            async with asyncio.timeout(self.patience_s):
-                while True:
-                    found = await consumer.getmany(*at, timeout_ms=_POLL_MS, max_records=_BATCH)
-                    now = {one: await consumer.position(one) for one in at}
-                    if now != at:
-                        return found, now
-        except TimeoutError as error:
-            raise BrokenOffError(
-                f"topic {self._topic} is cut off: Kafka at {self._kafka.brokers} gave no more records for "
-                f"{self.patience_s:.0f} s; see that the brokers run, then replay again"
-            ) from error
