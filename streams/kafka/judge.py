@@ -89,8 +89,10 @@ class Desk:
 
     Attributes
     ----------
-    unacknowledged
-        Messages whose offsets may not be committed yet.
+    kept_until
+        Offset of the first message that nothing is saved of yet.
+    committable
+        Where whoever comes next reads on, by what is saved: as far as the group may commit.
     told
         The counts that metrics reflect.
     asked_at, asked
@@ -112,10 +114,15 @@ class Desk:
         self.rows = rows
         self.partition, self.epoch, self.ledger, self.judging = partition, epoch, ledger, judging
         self.saved = saved  # epoch under which each segment was last saved
-        self.unacknowledged: list[Any] = []
+        self.kept_until = self.committable = ledger.position
         self.asked_at: float | None = None
         self.asked = 0
         self.told = self.counts
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether messages were read since it was last saved."""
+        return self.ledger.position > self.kept_until
 
     @property
     def counts(self) -> Counter[str]:
@@ -196,6 +203,7 @@ class Judge:
             Faust, or the agent, has stopped.
         """
         self._compare_commits()
+        self._commit_what_is_saved()
         await self.app.start()
         try:
             while not stopping.is_set():
@@ -222,6 +230,19 @@ class Judge:
                 await self._go_back()
 
         self.app.consumer.perform_seek = perform_seek  # type: ignore[method-assign]
+
+    def _commit_what_is_saved(self) -> None:
+        """Have Faust commit as far as is saved, and not what it makes of acknowledgements.
+
+        Messages that it had passed over and was sent back to count twice there, and are committed one a second.
+        """
+        consumer: Any = self.app.consumer
+
+        def committable(_: Iterable[TP]) -> dict[TP, int]:
+            saved = {TP(self._panes.get_topic_name(), n): desk.committable for n, desk in self._desks.items()}
+            return {tp: offset for tp, offset in saved.items() if offset > (consumer._committed_offset.get(tp) or 0)}
+
+        consumer._filter_committable_offsets = committable
 
     async def _look_after(self) -> None:
         """See that the app is alive, save when it is time, tell how things are."""
@@ -258,7 +279,7 @@ class Judge:
 
     @property
     def _unsaved(self) -> bool:
-        return any(desk.unacknowledged for desk in self._desks.values())
+        return any(desk.unsaved for desk in self._desks.values())
 
     def _take_over(self, app: Any, assigned: Iterable[TP], **_: Any) -> None:
         self._assigned = {tp.partition for tp in assigned if tp.topic == self._panes.get_topic_name()}
@@ -296,13 +317,11 @@ class Judge:
         if desk is None:
             desk = self._desks[partition] = await self._restored(partition)
         if offset < desk.ledger.position:
-            event.ack()
             return
         if offset > desk.ledger.position:
             await self._ask_again(desk)
             return
         desk.asked_at, desk.asked = None, 0
-        desk.unacknowledged.append(event)
         try:
             message = wire.decode(event.value)
         except CorruptError as error:
@@ -401,22 +420,19 @@ class Judge:
         return desk
 
     async def _save(self) -> None:
-        """Save what has changed, then where to read on, then let the group commit that."""
+        """Save what has changed, then where to read on: that, the group may commit then."""
         self._saved_at = time.monotonic()
         for desk in list(self._desks.values()):
-            if not desk.unacknowledged:
+            if not desk.unsaved:
                 continue
-            kept = desk.judging.kept(desk.ledger.position)
+            place, position = desk.ledger.place, desk.ledger.position
+            kept = desk.judging.kept(position)
             names = sorted(kept)
             for low in range(0, len(names), AT_ONCE):
                 await self._write(desk, {name: kept[name] for name in names[low : low + AT_ONCE]})
-            place = desk.ledger.place
-            known = Checkpoint(place, dict(desk.judging.counts), desk.ledger.position - 1, desk.judging.names)
+            known = Checkpoint(place, dict(desk.judging.counts), position - 1, desk.judging.names)
             await self._write(desk, {"": msgspec.msgpack.encode(known)})
-            for event in desk.unacknowledged:
-                if event.message.offset < place.offset:
-                    event.ack()
-            desk.unacknowledged = [one for one in desk.unacknowledged if one.message.offset >= place.offset]
+            desk.kept_until, desk.committable = position, place.offset
 
     async def _write(self, desk: Desk, records: dict[str, bytes]) -> None:
         """Write records to the table's changelog, under the desk's epoch, and wait until the brokers have them."""
