@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Literal
@@ -122,15 +123,17 @@ async def until_judged(
                 await asyncio.sleep(pause_s)
                 for stage, name in STAGES:
                     group, topic = kafka.consumers(stage), kafka.topic(name)
-                    ends = await look.ends(topic)
+                    ends, first = await look.ends(topic), None
                     while left := {one: n for one, n in (await look.lag(group, topic, ends)).items() if n}:
-                        behind = _behind(group, topic, left)
+                        first = first or (sum(left.values()), time.monotonic())
+                        behind = _behind(group, topic, left, *first)
                         progress(f"waiting for group {group}", sum(left.values()))
                         await asyncio.sleep(POLL_S)
     except TimeoutError as error:
         raise BrokenOffError(f"not judged after {timeout_s:g} s: {behind}; is driftline run running?") from error
 
 
-def _behind(group: str, topic: str, left: Mapping[int, int]) -> str:
+def _behind(group: str, topic: str, left: Mapping[int, int], at_first: int, since: float) -> str:
     parts = ", ".join(f"partition {partition} by {count:,}" for partition, count in left.items())
-    return f"group {group} is {sum(left.values()):,} records behind the end of {topic} ({parts})"
+    now = f"group {group} is {sum(left.values()):,} records behind the end of {topic} ({parts})"
+    return f"{now}, was {at_first:,} behind {time.monotonic() - since:.0f} s before"

@@ -25,6 +25,7 @@ from prometheus_client.samples import Sample
 from streams import wire
 from streams.kafka import judged
 from streams.kafka.client import connection
+from streams.kafka.hearing import hear
 from streams.partition import Committed
 from streams.settings import load
 from tests.integration.brokers import ROOT, free_port
@@ -162,6 +163,7 @@ def driftline(config: Path, *arguments: str, given: bytes = b"") -> subprocess.C
 
 async def send(kafka: object, lines: list[bytes], *, rate: float = 0.0, topic: str = "calls") -> None:
     """Send call records as an app would, none lost and none twice, whatever becomes of the broker meanwhile."""
+    hear(lambda trouble: None)  # while a broker is away aiokafka logs thirty lines a second
     producer = AIOKafkaProducer(
         **connection(kafka, "test"), acks="all", enable_idempotence=True, linger_ms=10, request_timeout_ms=300_000
     )
