@@ -219,6 +219,7 @@ def test_after_the_timeout_it_says_what_is_missing(kafka, produce, write):
     behind[part] = behind.get(part, 0) + 1
     assert ran.status == 3
     assert f"not judged after 2 s: group {kafka.group}-observe is 8 records behind the end" in ran.err
+    assert "), was 8 behind " in ran.err
     assert all(f"partition {part} by {count}" in ran.err for part, count in behind.items())
     assert "is driftline run running?" in ran.err
 
