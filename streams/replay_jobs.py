@@ -142,7 +142,7 @@ def replay_partition(
         start=stretch.start,
         saved=before.saved if before else None,
         warn=warnings.append,
-        rows=[ReplayRows(job.rows, number) for number in range(len(trials))] if job.rows else (),
+        rows=[ReplayRows(job.rows, number, partition) for number in range(len(trials))] if job.rows else (),
     )
     given = {trial.baseline.id for trial in trials if trial.baseline}
     one = _Partition(partition, replaying, library, given, list(before.told) if before else [], job.span)

@@ -21,22 +21,25 @@ from streams.verdict_columns import Row, Told
 from streams.verdict_rows import Course, VerdictRows, require
 
 HELD = 1 << 22
-"""Bytes of rows that a process holds before it writes them."""
+"""Bytes of rows that a process holds before it writes them, and that are joined at a time."""
+
+NAMED = 80
+"""Characters of a baseline's name that a file's name takes."""
 
 
 class ReplayRows:
-    """What a trial has seen of some segments, in a folder with a file for each of them.
+    """What a trial has seen of the segments of a partition, in a folder with a file for each of them.
 
     Parameters
     ----------
     folder
-        Where all processes write; no two of them judge the same segment.
-    trial
-        Its number.
+        Where all processes write.
+    trial, partition
+        Their numbers.
     """
 
-    def __init__(self, folder: str, trial: int) -> None:
-        self._folder, self._trial = Path(folder), trial
+    def __init__(self, folder: str, trial: int, partition: int = 0) -> None:
+        self._folder, self._trial, self._partition = Path(folder), trial, partition
         self._courses: dict[str, Course] = {}
         self._lines: dict[str, bytearray] = {}
         self._encoder, self._held = msgspec.json.Encoder(), 0
@@ -73,7 +76,7 @@ class ReplayRows:
     def _write(self) -> None:
         try:
             for segment, lines in self._lines.items():
-                with _part(self._folder, self._trial, segment).open("ab") as file:
+                with (self._folder / f"{_part(self._trial, segment)}{self._partition:08}").open("ab") as file:
                     file.write(lines)
         except OSError as error:
             raise BrokenOffError(f"--verdicts: {self._folder} cannot be written: {error.strerror}") from error
@@ -81,8 +84,9 @@ class ReplayRows:
         self._held = 0
 
 
-def _part(folder: Path, trial: int, segment: str) -> Path:
-    return folder / f"{trial}-{xxhash.xxh3_128_hexdigest(segment.encode())}"
+def _part(trial: int, segment: str) -> str:
+    """How names of files begin that hold the rows of a segment: one file, but where a topic has got more partitions."""
+    return f"{trial}-{xxhash.xxh3_128_hexdigest(segment.encode())}-"
 
 
 def names(path: str, trials: Sequence[str]) -> list[str]:
@@ -98,29 +102,50 @@ def names(path: str, trials: Sequence[str]) -> list[str]:
         return [path]
     stem, _, ending = Path(path).name.partition(".jsonl")
     short = [Path(one).stem if one.endswith(".safetensors") else one for one in trials]
-    plain = [re.sub(r"[^A-Za-z0-9]+", "-", one).strip("-") for one in short]
-    often = Counter(plain)
-    each = [name if often[name] == 1 else f"{name}-{number}" for number, name in enumerate(plain, 1)]
-    return [str(Path(path).with_name(f"{stem}-{name}.jsonl{ending}")) for name in each]
+    plain = [re.sub(r"[^A-Za-z0-9]+", "-", one).strip("-")[:NAMED] for one in short]
+    often = Counter(one.casefold() for one in plain)
+    if any(count > 1 for count in often.values()):  # all are numbered, or a number might make two of them alike
+        plain = [f"{number}-{name}" for number, name in enumerate(plain, 1)]
+    return [str(Path(path).with_name(f"{stem}-{name}.jsonl{ending}")) for name in plain]
 
 
-def folder_beside(path: str) -> tempfile.TemporaryDirectory[str]:
-    """A folder beside a verdict file for its rows, until they are joined.
+def folder_beside(files: Sequence[str]) -> tempfile.TemporaryDirectory[str]:
+    """A folder beside verdict files for their rows, until they are joined.
 
     Raises
     ------
     SourceError
-        Nothing can be written there.
+        One of them cannot be written there.
     """
-    place = Path(path)
+    path = files[0]
     try:
-        return tempfile.TemporaryDirectory(dir=place.parent, prefix=f"{place.name}.", suffix=".part")
+        made = tempfile.TemporaryDirectory(dir=Path(path).parent, prefix=f"{Path(path).name[:NAMED]}.", suffix=".part")
+        try:
+            for path in files:
+                if Path(path).is_dir():
+                    raise IsADirectoryError(None, "it is a folder")
+                tried = Path(made.name) / f"{Path(path).name}.part"
+                tried.touch()
+                tried.unlink()
+        except OSError:
+            made.cleanup()
+            raise
     except OSError as error:
         raise SourceError(f"--verdicts {path} cannot be written: {error.strerror}; name a place that can") from error
+    return made
 
 
-def join(path: str, folder: str, trial: int, segments: Iterable[str], counts: Mapping[str, int]) -> None:
+def join(
+    path: str, folder: str, trial: int, segments: Iterable[str], counts: Mapping[str, int], command: str = "replay"
+) -> None:
     """Make a trial's verdict file of the rows of its segments, in the order of their names.
+
+    Parameters
+    ----------
+    counts
+        What became of the trial's calls.
+    command
+        What judged.
 
     Raises
     ------
@@ -129,12 +154,13 @@ def join(path: str, folder: str, trial: int, segments: Iterable[str], counts: Ma
     BrokenOffError
         It can no more.
     """
-    with VerdictRows(path, "replay") as rows:
+    with VerdictRows(path, command) as rows:
         try:
             for segment in sorted(segments):
-                part = _part(Path(folder), trial, segment)
-                if part.exists():
-                    rows.add_lines(part.read_bytes())
-            rows.finish((), counts)
+                for part in sorted(Path(folder).glob(f"{_part(trial, segment)}*")):
+                    with part.open("rb") as file:
+                        while lines := file.read(HELD):
+                            rows.add_lines(lines)
+            rows.finish((), dict(sorted(counts.items())))
         except OSError as error:
             raise BrokenOffError(f"--verdicts {path} cannot be written: {error.strerror}") from error

@@ -78,6 +78,11 @@ class Trial:
         return cls(name, table, baseline, segment)
 
     @property
+    def command(self) -> str:
+        """The command that judges by it, for who reads what was kept."""
+        return "replay --as-it-was" if self.baseline is None else f"replay --baseline {self.name}"
+
+    @property
     def id(self) -> tuple[str, str, str]:
         """What tells it from all others, and must not change where a replay goes on."""
         return self.name, self.baseline.id if self.baseline else "", self.segment or ""

@@ -85,7 +85,8 @@ class VerdictRows:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if not self._file.closed:  # not finished
-            self._file.close()
+            with suppress(OSError):  # a disk that is full takes no rest
+                self._file.close()
             with suppress(OSError):
                 self._beside.unlink()
 

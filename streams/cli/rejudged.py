@@ -90,7 +90,7 @@ class Result:
     seen: Seen
     overviews: list[tuple[int, Overview]]
     said: list[str] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: list[Counter[str]] = field(default_factory=list)  # of each trial's calls
     resolution: str = ""  # of ticks that are not those of the live service
 
 
@@ -210,11 +210,14 @@ def _workers(plan: Mapping[int, Stretch]) -> int:
 def _joined(request: Request, plan: Mapping[int, Stretch], done: Mapping[int, Done]) -> Result:
     """What all partitions have said, in an order that does not depend on them."""
     seen, said, counts = Seen(ticks={}), list[str](), Counter[str]()
+    by_trial = [Counter[str]() for _ in request.trials]
     for one in done.values():
         seen.add(one.saved.seen)
         counts.update(one.saved.place.counts)
-        for trial in one.saved.trials:
+        for trial, own in zip(one.saved.trials, by_trial, strict=True):
             counts.update(trial.counts)
+            own.update(trial.counts)
+            own.update(one.saved.place.counts)
     check(request, seen, "panes")
     held = sum(one.held for one in done.values())
     if held and request.span.end is None:
@@ -229,7 +232,7 @@ def _joined(request: Request, plan: Mapping[int, Stretch], done: Mapping[int, Do
         )
     told = in_order(told for one in done.values() for told in one.told)
     overviews = [pair for one in done.values() for pair in one.overviews or ()]
-    return Result(told, seen, overviews, said, dict(counts))
+    return Result(told, seen, overviews, said, by_trial)
 
 
 def check(request: Request, seen: Seen, what: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -175,8 +176,11 @@ class _Again:
     def result(self) -> Result:
         """What was said."""
         seen, overviews, said = Seen(ticks={}), list[tuple[int, Overview]](), list[str]()
-        for numbers, _, replaying in self._groups:
+        by_trial = [Counter[str]() for _ in self._request.trials]
+        for numbers, remeasuring, replaying in self._groups:
             seen.add(replaying.seen)
+            for number, own in zip(numbers, replaying.counts, strict=True):
+                by_trial[number] = remeasuring.counts + own
             overviews += [(numbers[number], one) for number, one in replaying.overviews()]
         counts = self._groups[0][1].counts
         if rejected := counts["rejected"]:
@@ -186,4 +190,4 @@ class _Again:
         if not seen.ticks and not counts["calls"]:
             raise SourceError(f"{self._request.source} holds no call records in the range")
         check(self._request, seen, "calls")
-        return Result(in_order(self._told), seen, overviews, said, dict(counts))
+        return Result(in_order(self._told), seen, overviews, said, by_trial)

@@ -150,7 +150,7 @@ def replay(
     files = replay_rows.names(rows_file, [one.name for one in trials]) if rows_file else []
     if publish:
         rejudged.check_publish(publish, settings)
-    with replay_rows.folder_beside(rows_file) if rows_file else nullcontext("") as folder:
+    with replay_rows.folder_beside(files) if files else nullcontext("") as folder:
         request = rejudged.Request(
             settings,
             trials,
@@ -167,7 +167,7 @@ def replay(
         by_segment = outcomes(trials, result.told, result.overviews)
         for number, path in enumerate(files):
             judged = {one.overview.segment for found in by_segment.values() for one in found}
-            replay_rows.join(path, folder, number, judged, result.counts)
+            replay_rows.join(path, folder, number, judged, result.counts[number], trials[number].command)
     tell(out, result.told, trials, as_json, result.resolution)
     summarise(out, by_segment, result.seen, trials)
     if result.resolution:
