@@ -185,6 +185,50 @@ def test_calls_measured_again_are_judged_as_their_panes_were(ran, tmp_path):
     )
 
 
+def test_verdict_files_hold_the_rows_of_a_watch_whether_panes_or_calls_are_read(ran, tmp_path):
+    calls, own = tmp_path / "calls.jsonl", tmp_path / "watch.jsonl"
+    calls.write_bytes(b"\n".join(traffic.lines(traffic.CALLS)))
+    watched = live.driftline(
+        ran.config, *("watch", str(calls), "--baseline", f"{ran.segment}@prod", "--verdicts", str(own))
+    )
+    assert watched.returncode == 0, watched.stderr
+    wanted = rows(own, ran.segment)
+    assert wanted["score"] and wanted["alert"] and wanted["summary"]
+    every = [part for segment in SEGMENTS for part in ("--baseline", f"{segment}@prod")]
+    paths = []
+    for name, given in (
+        ("one", [*every, "--workers", "1"]),
+        ("two", [*every, "--workers", "2"]),
+        ("measured", [*one_of(ran), "--observe"]),
+        ("was", ["--as-it-was"]),
+    ):
+        (tmp_path / name).mkdir()
+        kept = live.driftline(ran.config, "replay", *given, "--verdicts", str(tmp_path / name / "v.jsonl"))
+        assert kept.returncode == 0, kept.stderr
+        paths.append(sorted((tmp_path / name).iterdir()))
+    one, two, (measured,), (was,) = paths
+    assert [path.name for path in one] == [f"v-app{app}-answer-prod.jsonl" for app in range(traffic.APPS)]
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+    own_file = next(path for path in one if ran.segment.replace("/", "-") in path.name)
+    for path in (own_file, measured, was):
+        assert rows(path, ran.segment) == wanted
+
+
+def rows(path, segment):
+    """Lines of a verdict file that are of a segment, by kind of row."""
+    found: dict[str, list[object]] = {}
+    for line in map(json.loads, path.read_bytes().splitlines()):
+        own = segment_name(**line["alert"]["segment"]) if line["row"] == "alert" else line.get("segment")
+        if own == segment:
+            found.setdefault(line["row"], []).append(line)
+    return found
+
+
+def segment_name(app, prompt_name):
+    """As segments are called."""
+    return f"{app}/{prompt_name}"
+
+
 def test_a_range_is_given_by_event_times_or_by_offsets(ran):
     whole, middle = replayed(ran.config, *one_of(ran), "--json")[0], instant(ran.ticks[len(ran.ticks) // 2])
     assert replayed(ran.config, *one_of(ran), "--json", "--from", instant(ran.ticks[0]))[0] == whole

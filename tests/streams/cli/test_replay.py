@@ -2,6 +2,10 @@
 
 import itertools
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ from streams.archive import Archive
 from streams.archive_rows import Row
 from streams.judging import Judging
 from streams.moves import Announced, Timetable
+from streams.observe import Sight
 from streams.report.read import read
 from streams.settings import Settings
 from streams.shelf import Shelf
@@ -111,20 +116,68 @@ def test_a_verdict_file_of_a_replay_holds_the_rows_of_the_live_judge(driftline, 
 
 
 def test_two_baselines_give_two_different_verdicts_each_explained_in_words_and_in_a_report(
-    driftline, address, normal, other, tmp_path
+    address, normal, other, tmp_path, monkeypatch
 ):
+    """Real commands: the words of the replay, the table, and what each report says of its own baseline."""
+    monkeypatch.setenv("COLUMNS", "200")
     path = tmp_path / "v.jsonl.zst"
-    ran = driftline("replay", "--archive", address, "--baseline", normal, "--baseline", other, "--verdicts", path)
-    assert ran.status == 0, ran.err
-    assert "output length: alarms by all: " in ran.err and "68.7 → 106" in ran.err and "100 → 71.3" in ran.err
-    assert "What they compare with" in ran.err
+    given = ("--archive", address, "--baseline", normal, "--baseline", other, "--verdicts", path)
+    err = commanded("replay", *given, store=tmp_path / "store").stderr
     files = [tmp_path / "v-normal.jsonl.zst", tmp_path / "v-other.jsonl.zst"]
-    verdicts = []
-    for file in files:
-        told = driftline("report", file, "--format", "md")
-        assert told.status == 0, told.err
-        verdicts.append(told.out.decode())
-    assert "54 % longer" in verdicts[0] and "29 % shorter" in verdicts[1]
+    assert all(f"verdicts by {name}: {file}" in err for name, file in zip((normal, other), files, strict=True))
+    assert "output length: alarms by all: " in err and "68.7 → 106" in err and "100 → 71.3" in err
+    assert "What they compare with" in err
+    words = ("54 % longer", "29 % shorter")
+    for file, name, said, unsaid in zip(files, (normal, other), words, reversed(words), strict=True):
+        told = commanded("report", file, "--format", "md").stdout
+        assert "drift" in told and said in told and unsaid not in told
+        page = tmp_path / f"{file.stem}.html"
+        commanded("report", file, "-o", page)
+        html = page.read_text()
+        assert said in html and unsaid not in html
+        assert f'driftline <bdi dir="auto" lang="">replay --baseline {name}</bdi>' in html
+        assert baselines.decode(Path(name).read_bytes()).id in html
+
+
+def test_over_the_same_calls_one_baseline_alarms_and_the_other_does_not(driftline, tmp_path, normal, other):
+    """Calls of the other model only: drift from the one that knows the first, none from the one that knows it."""
+    records = traffic.records(traffic.calls(1000, 1400, changed_from=0))
+    made = filled(tmp_path / "changed", ticks.closed(records, Sight.of(traffic.baseline())))
+    path = tmp_path / "v.jsonl"
+    ran = driftline("replay", "--archive", made, "--baseline", normal, "--baseline", other, "--verdicts", path)
+    assert ran.status == 0, ran.err
+    words = " ".join(ran.err.split())
+    assert re.search(rf"{traffic.SEGMENT}, output length: an alarm by \S+ since .*; none by \S+ \(no drift: ", words)
+    answers = []
+    for name in ("normal", "other"):
+        told = driftline("report", tmp_path / f"v-{name}.jsonl", "--format", "json")
+        (segment,) = json.loads(told.out)["segments"]
+        answers.append({one["kind"]: one["answer"] for one in segment["kinds"]}["output_length"])
+        assert "output length drift since" in segment["sentence"] or "no drift in" in segment["sentence"]
+    assert answers == ["drift", "no_drift"]
+
+
+def test_a_disk_that_is_full_ends_a_replay_with_3_and_its_sentence(address, normal, tmp_path):
+    place = tmp_path / "place"
+    place.mkdir()
+    ran = commanded(
+        *("replay", "--archive", address, "--baseline", normal, "--verdicts", place / "v.jsonl"), status=3, limit=8192
+    )
+    assert "--verdicts: " in ran.stderr and "cannot be written: File too large" in ran.stderr
+    assert "Traceback" not in ran.stderr and list(place.iterdir()) == []
+
+
+def commanded(*given, status=0, store=None, limit=None):
+    """The real command, in a process of its own; none of its files may grow beyond the limit."""
+    run = "import resource, signal, sys; from streams.cli.main import main; "
+    if limit:
+        run += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        run += f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit},) * 2); "
+    environment = os.environ | ({"DRIFTLINE_STORE": str(store)} if store else {})
+    command = [sys.executable, "-c", f"{run}sys.exit(main())", *map(str, given)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == status, done.stderr
+    return done
 
 
 def test_larger_ticks_are_another_resolution_and_say_so(driftline, address, normal):
