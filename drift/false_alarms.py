@@ -128,6 +128,18 @@ def own_alarm_every(thresholds: Mapping[str, tuple[float, float]]) -> dict[str, 
     return {name: float(np.exp(sure)) for name, (_, sure) in thresholds.items()}
 
 
+def calibrating(baseline: Baseline, thresholds: Mapping[str, float]) -> RunLengths | None:
+    """Run lengths of calibration's own runs at these thresholds; None where a baseline was not calibrated.
+
+    The runs have set the thresholds, so they flatter: new ones are a check.
+    """
+    made = baseline.calibration
+    if made is None:
+        return None
+    first = {name: record.first(thresholds[name], made.runs) for name, record in made.records.items()}
+    return RunLengths(first, np.full(made.runs, made.length))
+
+
 def resampled(
     baseline: Baseline,
     thresholds: Sequence[Mapping[str, float]],

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from drift import prompts
 from drift.baseline import Baseline
 from drift.call import SERIES
+from drift.false_alarms import calibrating
 from drift.lens import SCALE
 from drift.mix import split
 from drift.panel import KINDS
@@ -15,7 +16,7 @@ from drift.state import Judge
 from streams.described import described
 from streams.embedded import Segment
 from streams.evidence import chain_link, rounded, split_fields
-from streams.verdict_columns import BaselineCard, DetectorCard, Summary, TopicCard
+from streams.verdict_columns import BaselineCard, Calibrating, DetectorCard, Summary, TopicCard
 from streams.verdicts import segment_verdict
 
 HISTOGRAMS = ("output_length", "latency")
@@ -28,6 +29,8 @@ def baseline_card(segment: str, judge: Judge) -> BaselineCard:
     card = described(baseline, judge.budget)
     shares, places = baseline.fit.proportions, _map(baseline)
     each = baseline.shares(judge.budget)
+    runs = calibrating(baseline, {name: threshold for name, (threshold, _) in judge.thresholds.items()})
+    tally = runs.tally(judge.budget.calls(judge.calls_a_day)) if runs else None
     scales = baseline.fit.scales
     return BaselineCard(
         segment,
@@ -48,6 +51,7 @@ def baseline_card(segment: str, judge: Judge) -> BaselineCard:
                 rounded(sure),
                 rounded(each[name]),
                 judge.tolerances.get(name),
+                int(np.isfinite(runs.first[name]).sum()) if runs and name in runs.first else None,
             )
             for name, (threshold, sure) in judge.thresholds.items()
         ],
@@ -60,6 +64,7 @@ def baseline_card(segment: str, judge: Judge) -> BaselineCard:
             for name in HISTOGRAMS
             if name in scales
         },
+        Calibrating(len(runs.length), tally.alarms, round(tally.exposure)) if runs and tally else None,
     )
 
 

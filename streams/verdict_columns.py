@@ -46,6 +46,8 @@ class DetectorCard(msgspec.Struct, frozen=True, omit_defaults=True):
         Drift that is too small to matter.
     share
         Share of the false alarms that it may raise.
+    calibrating_alarms
+        Runs without drift, of those that set the thresholds, in which it alone alarms; None where it was not tried.
     """
 
     name: str
@@ -55,6 +57,23 @@ class DetectorCard(msgspec.Struct, frozen=True, omit_defaults=True):
     guaranteed: float
     share: float
     tolerance: float | None = None
+    calibrating_alarms: int | None = None
+
+
+class Calibrating(msgspec.Struct, frozen=True):
+    """What all detectors together do in the streams without drift that set the thresholds.
+
+    Attributes
+    ----------
+    runs, alarms
+        Streams, and those of them in which any detector alarms.
+    calls
+        Until then, or to the end.
+    """
+
+    runs: int
+    alarms: int
+    calls: float
 
 
 class TopicCard(msgspec.Struct, frozen=True):
@@ -77,6 +96,8 @@ class BaselineCard(msgspec.Struct, frozen=True, tag_field="row", tag="baseline")
         The false-alarm budget in calls.
     histograms
         Of its reference calls: ``output_length`` and ``latency``, each with its ``unit`` and ``bins``.
+    calibrating
+        None where it was not calibrated, and in files of earlier releases.
     """
 
     segment: str
@@ -87,6 +108,7 @@ class BaselineCard(msgspec.Struct, frozen=True, tag_field="row", tag="baseline")
     topics: list[TopicCard]
     detectors: list[DetectorCard]
     histograms: dict[str, Json]
+    calibrating: Calibrating | None = None
 
 
 class Score(msgspec.Struct, frozen=True, tag_field="row", tag="score"):

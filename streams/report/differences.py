@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from streams.http.evidence import Example
 from streams.http.texts import shown
+from streams.redact import EXCERPT
 
 LONGEST = 700
 """Characters of a text that are shown, and compared."""
@@ -58,7 +59,12 @@ def _side(one: Example | None) -> tuple[Markup, Markup] | None:
 
 
 def _clip(text: str) -> Markup:
-    return shown(text, LONGEST)
+    return shown(text, LONGEST) + _cut(text)
+
+
+def _cut(text: str) -> Markup:
+    """A mark after an excerpt that goes on in the call."""
+    return Markup(' <span class="clipped">…</span>') if len(text) == EXCERPT else Markup("")
 
 
 def _words(text: str) -> list[str]:
@@ -78,7 +84,7 @@ def _compared(before: str, now: str) -> tuple[Markup, Markup] | None:
     matched = difflib.SequenceMatcher(None, first, second).get_opcodes()
     old = [(code, "".join(first[low:high])) for code, low, high, _, _ in matched]
     new = [(code, "".join(second[low:high])) for code, _, _, low, high in matched]
-    return _marked("del", old, len(before)), _marked("ins", new, len(now))
+    return _marked("del", old, len(before)) + _cut(before), _marked("ins", new, len(now)) + _cut(now)
 
 
 def _marked(name: str, pieces: Sequence[tuple[str, str]], length: int) -> Markup:

@@ -40,6 +40,8 @@ TOP = 2.0
 LABEL = 26
 """Characters of a topic's words inside a picture."""
 
+LETTER = 0.6
+"""Percent of the width that one of them takes, on a screen where there is room for them at all."""
 
 TOGETHER = 2.5
 """Percent of the width within which markers are told by one line."""
@@ -209,17 +211,21 @@ def topics(shares: Shares, label: str) -> Drawn:
 def _labels(
     shares: Shares, places: Sequence[float], tops: npt.NDArray[np.float64], floors: npt.NDArray[np.float64]
 ) -> list[Markup]:
-    """Words inside the bands, where they are thick enough and nothing else is said; the legend says all of them."""
-    thick = floors - tops
-    made, taken = [], list[tuple[float, float]]()
-    for k in np.argsort(-thick.max(axis=0), kind="stable").tolist():
-        for column in np.argsort(-thick[:, k], kind="stable").tolist():
-            x, y = min(max(places[column] - 12, 14.0), 45.0), float(tops[column, k] + floors[column, k]) / 2 + 4
-            if thick[column, k] < 15:
+    """Words inside their own bands, where these are thick enough for all of them; the legend says the others too."""
+    at, made, taken = np.array(places), [], list[tuple[float, float, float]]()
+    for k in range(len(shares.labels)):
+        words = short(shares.labels[k])
+        half = len(words) * LETTER / 2
+        grid, under = np.linspace(at[0] + half + 1, at[-1] - half - 1, 120), np.linspace(-half, half, 9)
+        upper, lower = (np.interp(grid[:, None] + under, at, side[:, k]) for side in (tops, floors))
+        high, low = upper.max(axis=1), lower.min(axis=1)
+        for place in np.argsort(high - low, kind="stable").tolist():
+            x, y = float(grid[place]), float(high[place] + low[place]) / 2 + 4
+            if low[place] - high[place] < 12:
                 break
-            if all(abs(x - a) > 40 or abs(y - b) > 14 for a, b in taken):
-                taken.append((x, y))
-                made.append(text(short(shares.labels[k]), x, y, "label"))
+            if all(abs(x - a) > half + b or abs(y - c) > 14 for a, b, c in taken):
+                taken.append((x, half, y))
+                made.append(text(words, x, y, "label", "middle"))
                 break
     return made
 

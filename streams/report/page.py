@@ -30,6 +30,9 @@ ROOM = 2_700_000
 ALARM_ROOM = 250_000
 """Bytes of the alarms of a segment that are told with all their evidence."""
 
+LONG = 80
+"""Characters of a segment's name beyond which sentences tell its beginning only."""
+
 TESTED = {
     "topics": "the share of each topic of the baseline",
     "inputs": "where questions lie, by their embeddings",
@@ -58,6 +61,11 @@ def _heading(markup: Markup, level: int) -> Markup:
     return Markup(str(markup).replace("<h2>", f"<h{level}>").replace("</h2>", f"</h{level}>"))
 
 
+def _brief(sentence: str, name: str) -> str:
+    """A sentence that does not tell a very long name again and again: its heading does."""
+    return sentence.replace(name, figures.short(name, 60)) if len(name) > LONG else sentence
+
+
 _pages = jinja2.Environment(
     loader=jinja2.ChoiceLoader(
         [jinja2.FileSystemLoader(_FOLDER), jinja2.FileSystemLoader(_FOLDER.parents[1] / "http" / "templates")]
@@ -77,6 +85,7 @@ _pages.filters |= {
     "change": words.change,
     "between": words.between,
     "heading": _heading,
+    "brief": _brief,
     "said_of": figures.said_of,
     "roughly": figures.roughly,
 }
@@ -203,7 +212,7 @@ def _chain(story: Story) -> dict[str, Any] | None:
 
 
 def _promise(story: Story) -> dict[str, Any] | None:
-    """False alarms promised, and the alarms that were raised, as if all of them had been false."""
+    """False alarms promised, those of streams without drift where they are known, and the alarms that were raised."""
     known = story.told.baseline
     if known is None or not story.told.calls:
         return None
@@ -213,4 +222,6 @@ def _promise(story: Story) -> dict[str, Any] | None:
         card.name: sum(one.raised.detector in (card.name, card.title) for one in story.alarms)
         for card in known.detectors
     }
-    return {"every": known.every_calls, "raised": raised, "tally": tally, "by": by}
+    tried = known.calibrating
+    still = Tally(tried.alarms, tried.calls, known.every_calls) if tried else None
+    return {"every": known.every_calls, "raised": raised, "tally": tally, "by": by, "tried": tried, "still": still}

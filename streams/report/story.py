@@ -175,18 +175,18 @@ class Story:
         return self.told.baseline.detectors if self.told.baseline else []
 
     @property
-    def explained(self) -> list[tuple[str, Explained, str, bool]]:
-        """Parts of changes: which detector, parts, their unit, and whether they are an alarm's or of recent calls."""
-        made = []
+    def explained(self) -> list[tuple[str, Explained, str, Alarm | None]]:
+        """Parts of changes: which detector, parts, their unit, and the alarm that they are of, none of recent calls."""
+        made: list[tuple[str, Explained, str, Alarm | None]] = []
         for one in self.alarms:
             if one.raised.explained:
                 unit = one.raised.effect.unit if one.raised.effect else ""
-                made.append((one.raised.detector, one.raised.explained, unit, True))
+                made.append((one.raised.detector, one.raised.explained, unit, one))
         for name, parts in (self.told.summary.explained if self.told.summary else {}).items():
             try:
                 title = self.title(name)
                 unit = "score" if title.startswith("score ") else ""
-                made.append((title, msgspec.convert(parts, Explained), unit, False))
+                made.append((title, msgspec.convert(parts, Explained), unit, None))
             except msgspec.ValidationError:
                 continue
         return made

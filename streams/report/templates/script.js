@@ -92,11 +92,12 @@
     for (const one of all("[data-segment]")) one.hidden = choice.value !== "" && one.dataset.segment !== choice.value;
     for (const one of all("[data-kind]")) one.hidden = !kinds.has(one.dataset.kind);
     const segments = all("section[data-segment]");
-    showing.textContent = `${segments.filter((one) => !one.hidden).length} of ${segments.length} segments, ${kinds.size} of ${boxes.length} kinds shown`;
+    const counted = (shown, all, name) => `${shown} of ${all} ${name}${all === 1 ? "" : "s"}`;
+    showing.textContent = `${counted(segments.filter((one) => !one.hidden).length, segments.length, "segment")}, ${counted(kinds.size, boxes.length, "kind")} shown`;
   };
   form.addEventListener("input", filter);
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.hidden = false;
+  form.hidden = choice.options.length < 3 && boxes.length < 2; // nothing to choose
   filter();
 
   // A link leads to what it names, be it folded up or filtered out.
