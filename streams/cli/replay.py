@@ -74,7 +74,7 @@ _OFFSETS = re.compile(r"(\d+):(\d*)-(\d*)")
     "rows_file",
     metavar="FILE",
     help="Keep a row per block and detector and all that 'driftline report' shows: .jsonl or .jsonl.zst. Of several "
-    "baselines each has a file of its own: v.jsonl gives v-NAME.jsonl.",
+    "baselines each has a file of its own: v.jsonl gives v-NAME.jsonl. There when all is judged; not with --resume.",
 )
 @click.option(
     "--workers",
@@ -202,7 +202,7 @@ def _agreeing(
         (offsets and archive, "--offsets are of the topic: choose a part of an archive by --from and --to"),
         (mixed and not archive, "--mixed is of archives: name one by --archive"),
         (mixed and publish, "--publish: ticks of another resolution are never published; leave --mixed out"),
-        (rows_file and resume, "--verdicts needs all blocks in one go: leave --resume out"),
+        (rows_file and resume, "--verdicts needs all blocks in one go, and --resume keeps none: leave --resume out"),
     ):
         if wrong:
             raise SettingsError(why)

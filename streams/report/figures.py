@@ -190,7 +190,7 @@ def topics(shares: Shares, label: str) -> Drawn:
     made = [
         stretched(Markup("").join(bands), height),
         *(line_across(height * (1 - level / ceiling), "grid") for level in levels),
-        *(text(share(level), 8.5, height * (1 - level / ceiling) + 4, "tick") for level in levels),
+        *(text(share(level), first, height * (1 - level / ceiling) - 4, "label level", dx=3) for level in levels),
         *words,
         line_down(0, 0, height, "cursor"),
         text("baseline", 0, height + 16, "tick"),
@@ -216,7 +216,7 @@ def _labels(
     for k in range(len(shares.labels)):
         words = short(shares.labels[k])
         half = len(words) * LETTER / 2
-        grid, under = np.linspace(at[0] + half + 1, at[-1] - half - 1, 120), np.linspace(-half, half, 9)
+        grid, under = np.linspace(at[0] + half + 4, at[-1] - half - 1, 120), np.linspace(-half, half, 9)
         upper, lower = (np.interp(grid[:, None] + under, at, side[:, k]) for side in (tops, floors))
         high, low = upper.max(axis=1), lower.min(axis=1)
         for place in np.argsort(high - low, kind="stable").tolist():

@@ -7,7 +7,7 @@ import scipy.stats
 
 from drift.budget import Budget
 from drift.calibration import calibrate
-from drift.false_alarms import RunLengths, Tally, orders, own_alarm_every, reordered, resampled, run_length
+from drift.false_alarms import RunLengths, Tally, calibrating, orders, own_alarm_every, reordered, resampled, run_length
 from drift.fit import Features
 from tests.drift import builders
 
@@ -132,3 +132,19 @@ def test_progress_of_the_check_rises_to_one():
     told = []
     resampled(BASELINE, [thresholds(200)], runs=41, length=200, progress=told.append)
     assert told == sorted(told) and told[-1] == 1
+
+
+def test_the_runs_of_calibration_keep_the_promise_that_they_were_asked_for():
+    """The thresholds came from them: what new runs must be asked, these cannot break."""
+    lengths = calibrating(BASELINE, thresholds(PROMISE))
+    tally = lengths.tally(PROMISE)
+    assert tally.alarms > 0
+    assert tally.calls_per_alarm >= PROMISE
+    assert set(lengths.first) == set(BASELINE.calibration.records)
+    alone = [np.isfinite(first).sum() for first in lengths.first.values()]
+    assert max(alone) <= tally.alarms <= sum(alone)
+    assert calibrating(BASELINE, thresholds(200)).tally(200).alarms > tally.alarms
+
+
+def test_a_baseline_that_was_not_calibrated_has_no_such_runs():
+    assert calibrating(BARE, thresholds(PROMISE)) is None

@@ -215,11 +215,12 @@ def test_verdict_files_hold_the_rows_of_a_watch_whether_panes_or_calls_are_read(
 
 
 def rows(path, segment):
-    """Lines of a verdict file that are of a segment, by kind of row."""
+    """Lines of a verdict file that are of a segment, by kind of row; a watch's alerts hold its command, others none."""
     found: dict[str, list[object]] = {}
     for line in map(json.loads, path.read_bytes().splitlines()):
         own = segment_name(**line["alert"]["segment"]) if line["row"] == "alert" else line.get("segment")
         if own == segment:
+            line.get("alert", {}).pop("replay", None)
             found.setdefault(line["row"], []).append(line)
     return found
 

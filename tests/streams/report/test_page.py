@@ -3,13 +3,20 @@
 import re
 
 import msgspec
+import numpy as np
 import pytest
 
+from drift.budget import parse
+from drift.false_alarms import calibrating
+from streams.embedded import Options, Watch
 from streams.http.evidence import Example
+from streams.report import figures
 from streams.report.differences import pairs
 from streams.report.page import ROOM, policy
 from streams.report.read import read
-from streams.report.story import stories
+from streams.report.story import Shares, stories
+from streams.verdict_rows import VerdictRows
+from tests.streams import traffic
 from tests.streams.report import files
 
 
@@ -47,6 +54,73 @@ def test_every_part_is_there(html):
         "<ins>",
     ):
         assert part in html
+
+
+def test_false_alarms_realised_without_drift_stand_beside_those_promised(tmp_path, html):
+    known = traffic.baseline()
+    thresholds = {name: threshold for name, (threshold, _) in known.thresholds(parse("200000 calls")).items()}
+    tally = calibrating(known, thresholds).tally(200_000)
+    words = " ".join(re.sub(r"<[^>]+>", "", html).split())
+    said = f"alarm{'s' * (tally.alarms != 1)} in {tally.exposure:,.0f} calls of {known.calibration.runs} streams"
+    assert f"{tally.alarms or 'no'} {said}" in words
+    assert "These streams set the thresholds, so they flatter." in words
+    assert f"driftline check-alarms {known.id}" in words
+    before = tmp_path / "before.jsonl"
+    rows = [msgspec.json.decode(line) for line in files.two_segments().splitlines()]
+    before.write_bytes(b"\n".join(msgspec.json.encode(row | {"calibrating": None}) for row in rows))
+    assert "not known: this file holds no figure" in files.html(before)
+
+
+def test_a_page_says_what_was_judged_and_what_it_was_compared_with(html):
+    words = " ".join(re.sub(r"<[^>]+>", "", html).split())
+    assert "600 calls, 08:10 UTC on 5 January 2026 to 08:16 UTC on 5 January 2026, compared with 1,000 calls" in words
+    assert re.search(r'at <a href="#alarm-[0-9a-f]+">alarm \d+</a>', html)
+
+
+def test_a_segment_of_which_nothing_was_judged_says_so(tmp_path):
+    path = tmp_path / "verdicts.jsonl"
+    with VerdictRows(str(path), "watch calls.jsonl") as rows:
+        watched = Watch(traffic.meter(), Options(parse("200000 calls")), seen=rows.seen)
+        rows.alerts([*watched.feed(traffic.records(traffic.calls(0, 300)))[0], *watched.finish()])
+        rows.finish(watched.segments.values(), watched.counts)
+    assert "No call of it was judged" in files.html(path)
+
+
+def test_words_in_a_stack_stand_in_their_own_bands():
+    """Two bands of which one is thick at the left and the other at the right, and one that is thin everywhere."""
+    left, right = np.linspace(0.9, 0.05, 20), np.linspace(0.05, 0.9, 20)
+    thin = np.full(20, 0.02)
+    columns = np.stack([left, thin, right], axis=1) / (left + thin + right)[:, None]
+    names = ["at the left", "thin", "at the right"]
+    at = [n * 3_600_000 for n in range(1, 21)]
+    drawn = figures.topics(Shares(names, 3, [0.5, 0.02, 0.48], at, 0, columns.tolist(), [60] * 20, [0.1] * 3), "topics")
+    words = {
+        name: (float(x), float(y))
+        for x, y, name in re.findall(r'<text x="([\d.]+)%" y="([\d.]+)"[^>]*class="label">([^<]+)<', drawn.svg)
+    }
+    assert set(words) == {"at the left", "at the right"}
+    assert words["at the left"][0] < 50 < words["at the right"][0]
+    for name, (x, y) in words.items():
+        shares = columns[min(int((x - 11) / 89 * 20), 19)]
+        place = names.index(name)
+        floor, top = (300 * (1 - shares[:until].sum()) for until in (place, place + 1))
+        assert top < y < floor
+
+
+def test_excerpts_that_were_cut_end_with_a_mark():
+    whole, cut = Example("Why?", "x" * 399), Example("Why?", "x" * 400)
+    (pair,) = pairs([whole], [cut])
+    assert "…" not in pair.before[1]
+    assert pair.now[1].endswith('<span class="clipped">…</span>')
+
+
+def test_a_very_long_name_is_not_told_again_and_again(tmp_path):
+    path = tmp_path / "alerts.jsonl"
+    long = "x" * 200
+    path.write_bytes(files.record(segment={"app": long}, sentence=f"Since noon {long} answers otherwise."))
+    html = files.html(path)
+    assert f"Since noon {'x' * 59}… answers otherwise." in html
+    assert f">{long}</bdi></h2>" in html
 
 
 def test_every_link_leads_somewhere_on_the_page(html):
