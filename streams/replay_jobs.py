@@ -331,6 +331,7 @@ def _in_processes(
                 one.join(0.5)
                 if one.is_alive():
                     one.terminate()
+                    one.join()  # it may write until then, where rows are about to be removed
             reports.close()
     if stopped():
         raise KeyboardInterrupt

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from drift import baseline as baselines
+from streams import replay_jobs
 from streams.alerts import encode
 from streams.archive import Archive
 from streams.archive_rows import Row
@@ -167,6 +168,22 @@ def test_a_disk_that_is_full_ends_a_replay_with_3_and_its_sentence(address, norm
     assert "Traceback" not in ran.stderr and list(place.iterdir()) == []
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_replay_that_is_stopped_leaves_no_verdict_file_and_the_one_of_before(
+    driftline, address, normal, tmp_path, monkeypatch, workers
+):
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "v.jsonl").write_text("of before")
+    monkeypatch.setattr(replay_jobs, "REPORT_S", 0.0)
+    presses = itertools.count()
+    monkeypatch.setattr(replay_jobs._Interrupted, "__call__", lambda self: next(presses) > 5)
+    given = ("--archive", address, "--baseline", normal, "--verdicts", place / "v.jsonl", "--workers", workers)
+    ran = driftline("replay", *given)
+    assert ran.status == 3, ran.err
+    assert [(one.name, one.read_text()) for one in place.iterdir()] == [("v.jsonl", "of before")]
+
+
 def commanded(*given, status=0, store=None, limit=None):
     """The real command, in a process of its own; none of its files may grow beyond the limit."""
     run = "import resource, signal, sys; from streams.cli.main import main; "
@@ -234,8 +251,6 @@ def test_an_archive_that_is_cut_off_ends_with_3_and_leaves_no_verdict_file(drift
 
 
 def test_what_is_resumed_must_be_of_the_same_archive(driftline, address, normal, tmp_path, monkeypatch):
-    from streams import replay_jobs
-
     given = ("replay", "--baseline", normal, "--json", "--resume", tmp_path / "so-far", "--archive")
     whole = driftline("replay", "--archive", address, "--baseline", normal, "--json").out
     monkeypatch.setattr(replay_jobs, "REPORT_S", 0.0)
