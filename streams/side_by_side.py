@@ -129,6 +129,9 @@ def _unequal(alarming: Sequence[Outcome], kind: str) -> str:
     said = f"alarms by all: {', '.join(_against(one, kind) for one in alarming)}"
     order = sorted(alarming, key=lambda one: _ms(one.of(kind)[0]["raised_at"]))
     ahead = _ms(order[-1].of(kind)[0]["raised_at"]) - _ms(order[0].of(kind)[0]["raised_at"])
+    began = max(_ms(one["since"]) for one in firsts)
+    if began > _ms(order[0].of(kind)[0]["raised_at"]):
+        return f"{said}; these are different changes"
     return said + (f"; {order[0].trial.name} notices it {lasting(ahead / DAY_MS)} sooner" if ahead else "")
 
 

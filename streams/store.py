@@ -194,6 +194,8 @@ class Store:
     def lens(self, name: str) -> Lens:
         """The lens of this name: the path of a file, or an id or its first six or more digits.
 
+        One that is not stored by itself is that of a stored baseline, if there is one.
+
         Raises
         ------
         SourceError
@@ -205,6 +207,10 @@ class Store:
             return lenses.decode(data)
         found = self._find("lenses", name)
         if found is None:
+            theirs = {one.lens: one.id for one in self.baselines()} if _PREFIX.fullmatch(name) else {}
+            theirs = {lens: baseline for lens, baseline in theirs.items() if lens.startswith(name)}
+            if len(theirs) == 1:
+                return self.baseline(*theirs.values()).lens
             raise self._unknown("lens", name, self._ids("lenses"))
         return self._load("lenses", found, lambda data: ((made := lenses.decode(data)).id, made))
 

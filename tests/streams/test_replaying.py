@@ -193,6 +193,9 @@ def test_two_baselines_differ_and_it_is_said_in_words():
     assert {x["baseline"] for x in new.alarms} == {other().id}
     assert "old since" in said and "What they compare with: old: 1,000 calls" in said
     assert old.fields["answer"] == "drift"
+    (length,) = [one for one in differences(SEGMENT, found[SEGMENT]) if "output length: " in one]
+    assert "old since" in length and "new since" in length
+    assert length.endswith("; these are different changes.") and "sooner" not in length
     same = outcomes(trials, [], [(0, old.overview), (1, old.overview)])
     assert "the same answer, no alarm, by old and new" in " ".join(differences(SEGMENT, same[SEGMENT]))
 

@@ -221,6 +221,15 @@ def test_a_stored_lens_serves_several_baselines(built: tuple[str, Result], few: 
     assert json.loads(result.stdout)["lens"] == lens.id
 
 
+def test_the_lens_of_a_stored_baseline_serves_others_too(built: tuple[str, Result], few: str, tmp_path: Path) -> None:
+    """As a replay of panes through that lens tells whoever has a baseline of another."""
+    store = Store(str(tmp_path))
+    lens = store.baseline(store.put_baseline(Store(built[0]).baseline(f"{SEGMENT}@prod"))).lens
+    assert not store.lenses()
+    result = call(str(tmp_path), "build", few, "--lens", lens.id[:8], "--json")
+    assert json.loads(result.stdout)["lens"] == lens.id
+
+
 def test_the_default_lens_is_the_same_for_every_source(few: str, tmp_path: Path) -> None:
     other = write(tmp_path / "other.jsonl", records(440)[220:])
     lenses = {
