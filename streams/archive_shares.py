@@ -57,3 +57,16 @@ def listing(archive: Archive, start: int | None = None, end: int | None = None) 
     """An archive and what it holds between two times, in a few words: files are named by their content."""
     names = "\n".join(sorted(one.name for one in archive.parts(start, end)))
     return f"{archive.address}, files {xxhash.xxh3_64_hexdigest(names.encode())}"
+
+
+def resolution_told(lengths: Collection[tuple[float, float]]) -> str:
+    """Of which resolution ticks are, empty where it is that of the live judge.
+
+    Parameters
+    ----------
+    lengths
+        Of ticks and of those that they were made of, seconds, as ``Archive.require`` gives them.
+    """
+    coarse = len(lengths) > 1 or any(length != tick for length, tick in lengths)
+    told = ", ".join(f"{length:g} s (judged live: {tick:g} s)" for length, tick in sorted(lengths))
+    return told if coarse else ""

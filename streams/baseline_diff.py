@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,6 +37,8 @@ from streams.evidence import (
     topics_of,
 )
 from streams.wording import MARKER, what_carries, what_explains, what_moved, what_turned
+
+ALIKE = "they do not differ by more than is tolerated"
 
 CONFIDENCE = 0.95
 """That no detector calls drift what is none: all together, for they are looked at once."""
@@ -85,6 +87,11 @@ def apart(before: Baseline, now: Baseline, budget: Budget, tolerances: Mapping[s
     judge = Judge(before, budget, tolerances)
     state, point = _as_if_judged(judge, now)
     return [_apart(judge, state, point, now, detector) for detector in before.panel.names]
+
+
+def fields(before: Baseline, now: Baseline, found: Iterable[Apart]) -> list[Json]:
+    """What was seen, a row per detector, with the two baselines that it was seen between."""
+    return [{"a": before.id, "b": now.id, "segment": now.segment, **one.fields()} for one in found]
 
 
 def _as_if_judged(judge: Judge, now: Baseline) -> tuple[SegmentState, ChangePoint]:

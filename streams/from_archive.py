@@ -15,9 +15,12 @@ from drift.errors import BaselineRefusedError, LensMismatchError, SourceError
 from drift.lens import Lens
 from drift.pane import Pane
 from streams.archive import Archive, told
+from streams.building import Progress
 from streams.first import ENOUGH, known_facts, whole
 from streams.measure import Meter
+from streams.meters import open_meter
 from streams.redact import Privacy
+from streams.settings import Settings
 from streams.store import Store
 
 AT_ONCE = 256
@@ -122,6 +125,70 @@ def lens_of(
         f"panes of {segment} were seen through lens {lens}, which neither the store holds nor a baseline in it, and "
         f"which is not the default one ({made.id}): name the store of the service by --store or DRIFTLINE_STORE, or "
         "the embedder by --embedder"
+    )
+
+
+def of_segment(
+    archive: Archive,
+    segment: str,
+    store: Store,
+    settings: Settings,
+    *,
+    start: int | None = None,
+    end: int | None = None,
+    lens: str = "",
+    like: Baseline | None = None,
+    force: bool = False,
+    kept: Kept | None = None,
+    say: Callable[[str], None] = lambda text: None,
+    progress: Progress = lambda what, done: None,
+) -> Baseline:
+    """The baseline of a segment's panes in a range.
+
+    Parameters
+    ----------
+    start, end
+        Ticks that start at or after ``start`` and before ``end``, milliseconds since 1970.
+    lens
+        Id of the one that panes were seen through, empty where there is only one.
+    like
+        A baseline of that lens, which then need not be known to the store; slices and scores are as it has them.
+    kept
+        Calibrations of earlier builds, such as those of a store.
+    say
+        Told what a person should know.
+
+    Raises
+    ------
+    SettingsError
+        There are no panes, or the range is reversed.
+    LensMismatchError
+        They were seen through several lenses, or none through that one.
+    BaselineRefusedError
+        They cannot serve as a baseline.
+    SourceError
+        Their lens is not known.
+    BrokenOffError
+        A file is cut off or damaged.
+    """
+    wanted = like.lens.id if like else lens
+    found = summed(archive, segment, start, end, lens=wanted, progress=lambda done: progress("reading", done))
+    if like:
+        seen, declared = like.lens, like.declared
+    else:
+        seen, declared = lens_of(store, found.pane.lens, segment, lambda: open_meter(settings), settings.scores)
+    if not found.exact:
+        lengths = ", ".join(f"{one:g} s" for one in sorted(found.resolutions))
+        say(f"{segment}: its ticks were summed up since, to {lengths}: its blocks are larger than the live ones")
+    return build(
+        found,
+        seen,
+        declared=declared,
+        texts=settings.texts,
+        facts={"source": f"archive {archive.address}"},
+        force=force,
+        kept=kept,
+        progress=lambda done: progress("calibrating", done),
     )
 
 

@@ -196,23 +196,18 @@ def _of_archive(
     wanted = open_meter(settings).default_lens().id if lens_name == "default" else lens_name or ""
 
     def make(name: str, progress: Progress) -> Baseline:
-        found = from_archive.summed(place, name, start, end, lens=wanted, progress=lambda x: progress("reading", x))
-        lens, declared = from_archive.lens_of(
-            store, found.pane.lens, name, lambda: open_meter(settings), settings.scores
-        )
-        if not found.exact:
-            lengths = ", ".join(f"{one:g} s" for one in sorted(found.resolutions))
-            said = f"{name}: its ticks were summed up since, to {lengths}: its blocks are larger than the live ones"
-            say(out, said, style="yellow")
-        return from_archive.build(
-            found,
-            lens,
-            declared=declared,
-            texts=settings.texts,
-            facts={"source": f"archive {address}"},
+        return from_archive.of_segment(
+            place,
+            name,
+            store,
+            settings,
+            start=start,
+            end=end,
+            lens=wanted,
             force=force,
             kept=store.calibrations,
-            progress=lambda x: progress("calibrating", x),
+            say=lambda text: say(out, text, style="yellow"),
+            progress=progress,
         )
 
     return _each({name: name for name in names}, make, out)

@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from streams.baseline_diff import Apart, apart
+from streams.baseline_diff import ALIKE, Apart, apart, fields
 from streams.cli.card import table
 from streams.cli.common import console, emit, plain, say, settings_options
 from streams.cli.screen import ANSWERS
@@ -41,8 +41,8 @@ def diff(a: str, b: str, as_json: bool, settings: Settings) -> None:
     before, now = (private(store.baseline(name), settings.texts) for name in (a, b))
     found = apart(before, now, settings.budget, settings.all_tolerances)
     if as_json:
-        for one in found:
-            emit({"a": before.id, "b": now.id, "segment": now.segment, **one.fields()})
+        for row in fields(before, now, found):
+            emit(row)
         return
     rows = [("", "baseline", "segment", "calls", "from", "to (UTC)")]
     for name, side in (("A", before), ("B", now)):
@@ -54,7 +54,7 @@ def diff(a: str, b: str, as_json: bool, settings: Settings) -> None:
         if one.sentence:
             say(out, "", one.sentence, *_examples(one))
     if not any(one.sentence for one in found):
-        say(out, "", "they do not differ by more than is tolerated")
+        say(out, "", ALIKE)
 
 
 def _table(found: Sequence[Apart]) -> Table:

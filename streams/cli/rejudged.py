@@ -13,7 +13,7 @@ from drift import baseline as baselines
 from drift.errors import SettingsError, SourceError
 from streams import replay_jobs as engine
 from streams.archive import Archive
-from streams.archive_shares import Share, listing, shares
+from streams.archive_shares import Share, listing, resolution_told, shares
 from streams.cli.common import say
 from streams.cli.replay_screen import progress
 from streams.cluster import ROLES
@@ -197,9 +197,7 @@ def _held(request: Request) -> tuple[dict[int, Share], str]:
     if request.as_it_was and not request.segments:
         wanted = set()
     lengths = archive.require(wanted, span.start, span.end, mixed=request.mixed)
-    coarse = len(lengths) > 1 or any(length != tick for length, tick in lengths)
-    told = ", ".join(f"{length:g} s (judged live: {tick:g} s)" for length, tick in sorted(lengths))
-    return shares(archive, wanted, span.start, span.end), told if coarse else ""
+    return shares(archive, wanted, span.start, span.end), resolution_told(lengths)
 
 
 def _workers(plan: Mapping[int, Stretch]) -> int:
