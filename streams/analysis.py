@@ -10,183 +10,54 @@
     judged.scores.to_pandas()
     judged                                  # in a notebook: the report
 
-What is judged here is what ``driftline watch`` and ``driftline replay --archive`` say, to the bit: it is the same code.
+What is judged here is what ``driftline watch`` and ``driftline replay --archive`` say,
+to the byte: it is the same code.
 """
 
 from __future__ import annotations
 
-import html
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from drift.baseline import Baseline
 from drift.errors import SettingsError
-from drift.lens import Lens
-from streams import sources
+from streams import from_archive, sources
 from streams.archive import Archive
-from streams.baseline_diff import apart
+from streams.baseline_diff import ALIKE, apart, fields
 from streams.building import build_baseline, in_order
+from streams.by_baselines import Given, judged
 from streams.checks import Rejected
-from streams.embedded import Options, Watch
-from streams.measure import Meter, segment_of
+from streams.measure import segment_of
 from streams.meters import open_meter
+from streams.notebook import Figure, Frame, Judged, SideBySide
+from streams.privacy import private
 from streams.records import Record, decode
-from streams.replay_rows import ReplayRows, join
-from streams.replaying import Library, Replaying, Span, Trial
-from streams.report.figures import Drawn, timeline
-from streams.report.page import embedded, page
-from streams.report.plain import markdown
-from streams.report.read import Account, read
-from streams.report.story import Story, stories
+from streams.replaying import Span, Told, Trial
 from streams.settings import Settings
+from streams.shelf import require_embedder
+from streams.side_by_side import differences, outcomes
 from streams.store import Store
-from streams.verdict_rows import VerdictRows
 
-__all__ = ["Archive", "Figure", "Frame", "Judged", "difference", "judge", "load", "make_baseline"]
-
-HEIGHT_PX = {"report": 900, "figure": 230}
-
-
-class Frame(list[dict[str, Any]]):
-    """Rows as dictionaries; a data frame where one is wanted."""
-
-    def to_pandas(self) -> Any:
-        """A ``pandas.DataFrame``.
-
-        Raises
-        ------
-        SettingsError
-            pandas is not installed.
-        """
-        return _library("pandas").DataFrame(list(self))
-
-    def to_polars(self) -> Any:
-        """A ``polars.DataFrame``.
-
-        Raises
-        ------
-        SettingsError
-            Polars is not installed.
-        """
-        return _library("polars").DataFrame(list(self), infer_schema_length=None)
-
-
-def _library(name: str) -> Any:
-    try:
-        return __import__(name)
-    except ImportError as error:
-        raise SettingsError(f"{name} is not installed: pip install {name}; or take the rows as they are") from error
-
-
-class Figure:
-    """A page, or a part of one, that a notebook shows in a frame of its own.
-
-    Attributes
-    ----------
-    html
-        A whole HTML document that loads nothing.
-    """
-
-    def __init__(self, text: str, height_px: int) -> None:
-        self.html, self._height = text, height_px
-
-    def save(self, path: str | Path) -> None:
-        """Write it as a file."""
-        Path(path).write_text(self.html, encoding="utf-8", errors="replace")
-
-    def _repr_html_(self) -> str:
-        """A frame, so that neither this nor the notebook changes how the other looks."""
-        return (
-            f'<iframe sandbox="allow-scripts allow-popups" style="width:100%;height:{self._height}px;border:0" '
-            f'title="Driftline" srcdoc="{html.escape(self.html)}"></iframe>'
-        )
-
-
-class Judged:
-    """What a baseline says of calls: the rows of a verdict file, whose columns docs/report.md explains.
-
-    Attributes
-    ----------
-    scores
-        A row per block and detector: ``statistic`` and ``threshold`` are natural logs of evidence.
-    stretches
-        A row per hour or 200 calls: topics, lengths, latencies.
-    markers
-        Models, prompt versions, regions that changed.
-    alerts
-        Records of alarms, as ``driftline watch --json`` writes them.
-    summary
-        A row per segment: the verdict, and answers by kind.
-    """
-
-    def __init__(self, data: bytes, account: Account) -> None:
-        self._account = account
-        by: dict[str, Frame] = {}
-        for line in data.splitlines():
-            row = json.loads(line)
-            by.setdefault(row.pop("row"), Frame()).append(row)
-        self.scores, self.stretches, self.markers = (by.get(one, Frame()) for one in ("score", "stretch", "marker"))
-        self.alerts = Frame(one["alert"] for one in by.get("alert", ()))
-        self.summary = Frame({"segment": one["segment"], **one["verdict"]} for one in by.get("summary", ()))
-
-    @cached_property
-    def _stories(self) -> list[Story]:
-        return stories(self._account)
-
-    @property
-    def segments(self) -> list[str]:
-        """What was judged, the worst first."""
-        return [one.name for one in self._stories]
-
-    @property
-    def report(self) -> Figure:
-        """The page of ``driftline report``."""
-        return Figure(page(self._account, self._stories), HEIGHT_PX["report"])
-
-    @property
-    def markdown(self) -> str:
-        """The report for a pull request."""
-        return markdown(self._account, self._stories)
-
-    def timeline(self, kind: str, segment: str | None = None) -> Figure:
-        """Statistics of a kind of drift against their thresholds over time, with change points, markers and alarms.
-
-        Parameters
-        ----------
-        kind
-            ``data``, ``model``, ``prompt``, ``output_length``, ``quality`` or ``operational``.
-        segment
-            By default the worst.
-
-        Raises
-        ------
-        SettingsError
-            There is no such segment, or nothing of that kind was judged.
-        """
-        story = self._story(segment)
-        if kind not in story.drawn:
-            raise SettingsError(f"{kind} was not judged in {story.name}: choose of {', '.join(story.drawn)}")
-        drawn: Drawn = timeline(story, kind)
-        return Figure(embedded(f"{story.name}: {kind.replace('_', ' ')}", drawn), HEIGHT_PX["figure"])
-
-    def _story(self, segment: str | None) -> Story:
-        for one in self._stories:
-            if segment in (None, one.name):
-                return one
-        raise SettingsError(f"{segment} was not judged: choose of {', '.join(self.segments) or 'none'}")
-
-    def _repr_html_(self) -> str:
-        return self.report._repr_html_()
-
-    def __repr__(self) -> str:
-        return "\n".join(str(one["sentence"]) for one in self.summary) or "nothing was judged"
+__all__ = [
+    "Archive",
+    "Calls",
+    "Difference",
+    "Figure",
+    "Frame",
+    "Judged",
+    "SideBySide",
+    "difference",
+    "judge",
+    "load",
+    "make_baseline",
+    "side_by_side",
+]
 
 
 class Calls(list[Record]):
@@ -195,153 +66,262 @@ class Calls(list[Record]):
     Attributes
     ----------
     rejected
-        What was no call record, and why.
+        What was no call record: ``reason``, ``field`` and ``detail``.
+    source
+        The file's name; empty for calls from elsewhere.
     """
 
-    def __init__(self, records: Iterable[Record] = (), rejected: Iterable[Rejected] = ()) -> None:
+    def __init__(self, records: Iterable[Record] = (), rejected: Iterable[Rejected] = (), source: str = "") -> None:
         super().__init__(records)
-        self.rejected = list(rejected)
+        self.rejected, self.source = list(rejected), source
 
 
-def load(source: str | Path | Iterable[Mapping[str, Any]]) -> Calls:
-    """Call records of a file, or of dictionaries such as ``frame.to_dict("records")``.
+class Tabular(Protocol):
+    """A data frame: of pandas, with ``to_dict``, or of Polars, with ``to_dicts``."""
+
+    @property
+    def columns(self) -> Any:
+        """Names of the columns."""
+
+
+def load(source: str | Path | Iterable[Mapping[str, Any]] | Tabular) -> Calls:
+    """Call records of a file, of dictionaries, or of the rows of a frame.
 
     Parameters
     ----------
     source
-        JSON lines, plain, gzip or zstd; or one mapping a call, with the fields of docs/call-record.schema.json.
+        JSON lines, plain, gzip or zstd; one mapping a call, with the fields of docs/call-record.schema.json; or a frame
+        of pandas or Polars with these as columns. What is missing in a row (None, NaN, NaT) is not given.
 
     Raises
     ------
     SourceError
         The file cannot be read.
+    SettingsError
+        A value is of a type that JSON has no word for.
+
+    Examples
+    --------
+    >>> calls = load([{"app": "bot", "event_time": "2026-01-05T10:00:00Z", "input": "Where is it?"}, {"app": "bot"}])
+    >>> len(calls), calls.rejected[0].field
+    (1, 'event_time')
     """
-    if isinstance(source, str | Path):
-        lines = [line.data for line in sources.lines(str(source))]
-    else:
-        lines = [msgspec.json.encode(_without_gaps(one)) for one in source]
+    name = str(source) if isinstance(source, str | Path) else ""
+    lines = (line.data for line in sources.lines(name)) if name else (_line(n, one) for n, one in _rows(source))
     now_ms = time.time_ns() // 1_000_000
     found = [decode(line, now_ms=now_ms, fallback_id=f"line-{n}") for n, line in enumerate(lines, 1)]
-    return Calls((one for one in found if isinstance(one, Record)), (one for one in found if isinstance(one, Rejected)))
+    kept = (one for one in found if isinstance(one, Record))
+    return Calls(kept, (one for one in found if isinstance(one, Rejected)), name)
 
 
-def _without_gaps(call: Mapping[str, Any]) -> dict[str, Any]:
-    """A call without the fields that a frame fills where a call had none."""
-    return {name: value for name, value in call.items() if value is not None and value == value}
+def _rows(source: Any) -> Iterable[tuple[int, Mapping[str, Any]]]:
+    if hasattr(source, "to_dicts"):
+        source = source.to_dicts()
+    elif hasattr(source, "to_dict"):
+        source = source.to_dict("records")
+    return enumerate(source, 1)
+
+
+def _line(number: int, call: Mapping[str, Any]) -> bytes:
+    given = {name: value for name, value in call.items() if not _missing(value)}
+    try:
+        return msgspec.json.encode(given, enc_hook=_plain)
+    except (TypeError, NotImplementedError) as error:
+        raise SettingsError(f"load: call {number} cannot be read: {error}; give text, numbers and lists") from error
+
+
+def _missing(value: Any) -> bool:
+    return (
+        value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
+    )
+
+
+def _plain(value: Any) -> Any:
+    """What frames hold, as Python's own: instants, and numbers and arrays of numpy."""
+    for method in ("isoformat", "tolist"):
+        with suppress(AttributeError):
+            return getattr(value, method)()
+    raise NotImplementedError(f"got {value!r} of type {type(value).__name__}")
 
 
 def make_baseline(
-    calls: Sequence[Record], *, lens: Lens | None = None, force: bool = False, settings: Settings | None = None
+    what: Sequence[Record] | Archive,
+    *,
+    segment: str = "",
+    start: int | None = None,
+    end: int | None = None,
+    like: Baseline | None = None,
+    force: bool = False,
+    settings: Settings | None = None,
 ) -> Baseline:
-    """What is normal: the baseline of calls of one segment, as ``driftline baseline build`` makes it.
+    """What is normal for a segment, as ``driftline baseline build`` makes it; it is not stored.
 
     Parameters
     ----------
-    lens
-        That of another baseline (``other.lens``), so that both can judge the same panes; by default one of their own.
+    what
+        Calls in any order, or an archive, of which no call is read and nothing is embedded.
+    segment
+        ``APP`` or ``APP/PROMPT_NAME``; not needed where there is only one.
+    start, end
+        Only calls, or ticks that start, at or after ``start`` and before ``end``, milliseconds since 1970.
+    like
+        Another baseline, through whose lens this one sees, so that both can judge the same panes; by default calls get
+        a lens of their own, and an archive's is looked up in the store of the settings.
     force
-        Build it although the self-check refuses it.
+        Build it although the self-check refuses it; this is recorded.
 
     Raises
     ------
     SettingsError
-        The calls are of several segments.
+        There is nothing of that segment or range, or there are several segments and none was named.
     BaselineRefusedError
-        They cannot serve as a baseline.
+        They cannot serve as a baseline: fewer than 200 calls, or calls that repeat or drift.
+    LensMismatchError
+        An archive's panes were seen through other lenses, or the calls are measured by another embedder than ``like``.
+    SourceError
+        The lens of an archive's panes is not known.
     """
     settings = settings or Settings()
-    if len(names := sorted({segment_of(one) for one in calls})) > 1:
-        raise SettingsError(f"a baseline is of one segment, these calls are of {', '.join(names)}: choose")
+    if isinstance(what, Archive):
+        name = _one(segment, {one.segment for one in what.contents()}, what.address)
+        store = Store(settings.store)
+        return from_archive.of_segment(what, name, store, settings, start=start, end=end, like=like, force=force)
+    span, meter = Span(start, end), open_meter(settings)
+    taken = [one for one in what if span.holds(one.event_time)]
+    name = _one(segment, {segment_of(one) for one in taken}, f"of {len(what):,} calls {len(taken):,} in the range")
+    if like:
+        require_embedder(meter, like.lens, f"baseline {like.id}")
     return build_baseline(
-        open_meter(settings),
-        in_order(calls),
-        lens=lens,
+        meter,
+        in_order(one for one in taken if segment_of(one) == name),
+        lens=like.lens if like else None,
         clock=settings.clock,
         force=force,
+        facts={"source": what.source} if isinstance(what, Calls) and what.source else None,
         slices=settings.slices,
         scores=settings.scores,
     )
 
 
+def _one(wanted: str, known: set[str], where: str) -> str:
+    """The segment that is meant."""
+    if wanted in known:
+        return wanted
+    there = ", ".join(sorted(known)) or "none"
+    if not wanted and len(known) == 1:
+        return there
+    raise SettingsError(f"segment: got {wanted or 'none'}, {where} hold {there}: name one of them")
+
+
 def judge(
     what: Sequence[Record] | Archive,
-    baseline: Baseline,
-    *,
+    *baselines: Baseline,
     start: int | None = None,
     end: int | None = None,
     mixed: bool = False,
     settings: Settings | None = None,
 ) -> Judged:
-    """What a baseline says of the calls of its segment, or of its panes in an archive.
+    """What baselines say of the calls of their segments, or of the panes of these in an archive.
 
     Parameters
     ----------
     what
         Calls in the order in which they came, or an archive.
+    baselines
+        One for each segment that is judged; ``side_by_side`` compares several of one segment.
     start, end
         Only ticks that start at or after ``start`` and before ``end``, milliseconds since 1970; of an archive only.
     mixed
-        Whether an archive's ticks may be of another resolution than the live judge's.
+        Whether an archive's ticks may be of another resolution than the live judge's, which ``notes`` then say.
+    settings
+        Budget, tolerances and the rest; by default those without a file or variables.
 
     Raises
     ------
     SettingsError
-        There is nothing to judge.
+        There is nothing to judge, or nothing to judge by.
     LensMismatchError
-        An archive's panes were seen through another lens, or the baseline was made with another embedder.
+        An archive's panes were seen through another lens, or a baseline was made with another embedder.
+    BrokenOffError
+        A file of the archive is cut off or damaged.
+
+    Examples
+    --------
+    ::
+
+        judged = judge(load("today.jsonl"), baseline)
+        judged.alerts.to_polars()
+        judged.report("report.html")
     """
-    settings = settings or Settings()
-    with TemporaryDirectory() as folder:
-        path = str(Path(folder, "verdicts.jsonl"))
-        if isinstance(what, Archive):
-            _judge_archive(path, folder, what, baseline, Span(start, end), settings, mixed=mixed)
-        else:
-            if start is not None or end is not None:
-                raise SettingsError("start and end are of archives: choose among the calls")
-            _judge_calls(path, what, baseline, open_meter(settings), settings)
-        account = read(path)
-        account.source = what.address if isinstance(what, Archive) else f"{len(what):,} calls"
-        return Judged(Path(path).read_bytes(), account)
+    if not baselines:
+        raise SettingsError("judge: no baseline given: make one by make_baseline")
+    given = sorted(baselines, key=lambda one: one.segment)
+    for one, other in pairwise(given):
+        if one.segment == other.segment:
+            raise SettingsError(f"judge: two baselines are of {one.segment}: compare them by side_by_side")
+    return judged(what, [Given(one.id, one) for one in given], Span(start, end), settings, mixed=mixed)[0][0]
 
 
-def _judge_calls(path: str, calls: Sequence[Record], baseline: Baseline, meter: Meter, settings: Settings) -> None:
-    if not any(segment_of(one) == baseline.segment for one in calls):
-        raise SettingsError(f"none of these {len(calls):,} calls is of {baseline.segment}, the baseline's segment")
-    options = Options(
-        settings.budget,
-        clock=settings.clock,
-        first=None,
-        tolerances=settings.all_tolerances,
-        clear_after=settings.clear_after,
-        segments=settings.segments,
-        allowed=settings.prompts.allowed,
-    )
-    with VerdictRows(path) as rows:
-        watched = Watch(meter, options, {baseline.segment: baseline}, seen=rows.seen)
-        alerts = [one for low in range(0, len(calls), 1000) for one in watched.feed(calls[low : low + 1000])[0]]
-        rows.alerts([*alerts, *watched.finish()])
-        rows.finish(watched.segments.values(), watched.counts)
+def side_by_side(
+    what: Sequence[Record] | Archive,
+    baselines: Mapping[str, Baseline],
+    *,
+    start: int | None = None,
+    end: int | None = None,
+    mixed: bool = False,
+    settings: Settings | None = None,
+) -> SideBySide:
+    """What each of several baselines says of the same, and in words where they differ; see ``judge``.
+
+    An archive is read once; its panes fit baselines of one lens only.
+
+    Parameters
+    ----------
+    baselines
+        By the names that they are to be told by.
+
+    Raises
+    ------
+    SettingsError
+        There is nothing to judge, or nothing to judge by.
+    LensMismatchError
+        As for ``judge``.
+    """
+    if not baselines:
+        raise SettingsError("side_by_side: no baselines given: make them by make_baseline")
+    given = [Given(name, one, place) for place, (name, one) in enumerate(baselines.items())]
+    done = judged(what, given, Span(start, end), settings, mixed=mixed)
+    trials = [Trial.of(name, one) for name, one in baselines.items()]
+    told = [Told(0, n, trial.segment or "", line) for n, trial in enumerate(trials) for line in done[n][0].records]
+    overviews = [(n, one) for n in range(len(trials)) for one in done[n][1]]
+    found = outcomes(trials, told, overviews)
+    words = [said for name, those in found.items() if len(those) > 1 for said in differences(name, those)]
+    rows = (one.fields for those in found.values() for one in those)
+    return SideBySide(dict(zip(baselines, (one for one, _ in done), strict=True)), words, Frame(rows))
 
 
-def _judge_archive(
-    path: str, folder: str, archive: Archive, baseline: Baseline, span: Span, settings: Settings, *, mixed: bool
-) -> None:
-    rows = ReplayRows(folder, 0)
-    library = Library(Store(settings.store), settings, [baseline])
-    replaying = Replaying(settings, library, [Trial.of(baseline.id, baseline)], span, rows=[rows])
-    for closed in archive.closed(segments=[baseline.segment], start=span.start, end=span.end, mixed=mixed):
-        replaying.apply(closed)
-    replaying.finish()
-    join(path, folder, 0, [baseline.segment], replaying.counts[0])
+class Difference(Frame):
+    """How a baseline differs from another: a row per detector of the first.
+
+    Attributes
+    ----------
+    words
+        A sentence for each difference that is surely there and as large as what is tolerated, or that there is none.
+    """
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        super().__init__(map(dict, rows))
+        self.words = [str(one["sentence"]) for one in self if "sentence" in one] or [ALIKE]
 
 
-def difference(a: Baseline, b: Baseline, *, settings: Settings | None = None) -> Frame:
-    """How baseline ``b`` differs from ``a``, a row per detector, as ``driftline baseline diff`` says it.
+def difference(a: Baseline, b: Baseline, *, settings: Settings | None = None) -> Difference:
+    """How baseline ``b`` differs from ``a``, as ``driftline baseline diff`` says it.
 
     Raises
     ------
     LensMismatchError
-        They were seen through different lenses: make the second with ``lens=a.lens``.
+        They were seen through different lenses: make the second with ``like=a``.
     """
     settings = settings or Settings()
-    return Frame(one.fields() for one in apart(a, b, settings.budget, settings.all_tolerances))
+    before, now = (private(one, settings.texts) for one in (a, b))
+    return Difference(fields(before, now, apart(before, now, settings.budget, settings.all_tolerances)))

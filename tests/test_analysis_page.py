@@ -27,8 +27,8 @@ def test_every_block_of_the_page_prints_what_the_page_says(tmp_path, monkeypatch
     pytest.importorskip("pandas")
     monkeypatch.chdir(tmp_path)
     found = list(ran(PAGE.read_text()))
-    assert len(found) == 6
+    assert len(found) == 7
     for said, printed in found:
         assert printed == said
     assert (tmp_path / "report.html").stat().st_size < 3_000_000
-    assert "<svg" in (tmp_path / "length.html").read_text()
+    assert "<svg" in (tmp_path / "length.svg").read_text()

@@ -17,7 +17,7 @@ from streams.http.texts import shown
 from streams.report import figures
 from streams.report.alarms import Alarm
 from streams.report.differences import pairs
-from streams.report.figures import Drawn
+from streams.report.picture import Picture
 from streams.report.read import Account
 from streams.report.story import Story
 from streams.report.topic_map import topic_map
@@ -120,11 +120,28 @@ def page(account: Account, told: Sequence[Story]) -> str:
     )
 
 
-def embedded(title: str, drawn: Drawn) -> str:
+def alone(picture: Picture) -> str:
     """A picture alone, as a page."""
     return _pages.get_template("figure.html").render(
-        title=title, plot=drawn, style=Markup(_STYLE), script=Markup(_SCRIPT), policy=policy()
+        picture=picture, style=Markup(_STYLE), script=Markup(_SCRIPT), policy=policy()
     )
+
+
+def pictures(story: Story) -> dict[str, Picture]:
+    """Pictures of a segment by name: ``timeline_KIND``, ``topics``, ``topic_map``, ``output_length``, ``latency``."""
+    name, made = story.name, dict[str, Picture]()
+    for kind in story.drawn:
+        title = f"{name}, {kind.replace('_', ' ')}: statistics by their thresholds"
+        made[f"timeline_{kind}"] = Picture(title, figures.timeline(story, kind), "course", "line l")
+    if (told := _topics(story)) is not None:
+        title = f"{name}: topic shares over time; at the left those of the baseline"
+        made["topics"] = Picture(title, told["stack"], "stack", "band c", told["shares"].named)
+        title = f"{name}: topics on a map; rings by their share of the baseline, discs by their share now"
+        made["topic_map"] = Picture(title, told["map"], "points")
+    for one in _distributions(story):
+        title = f"{one['title']} of {name}, {one['told'].unit}: shaded the baseline, line now"
+        made[one["name"]] = Picture(title, one["plot"], "points")
+    return made
 
 
 def policy() -> str:
@@ -186,7 +203,8 @@ def _distributions(story: Story) -> list[dict[str, Any]]:
     ):
         if (found := story.histogram(name, kind)) is not None:
             label = f"{title} of {story.name}, before and now"
-            made.append({"kind": kind, "title": title, "told": found, "plot": figures.distribution(found, label)})
+            plot = figures.distribution(found, label)
+            made.append({"name": name, "kind": kind, "title": title, "told": found, "plot": plot})
     return made
 
 
