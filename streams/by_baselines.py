@@ -70,7 +70,7 @@ def judged(
         done = []
         for one in said:
             account = read(one.path)
-            account.source = what.address if isinstance(what, Archive) else f"{len(what):,} calls"
+            account.source = what.address if isinstance(what, Archive) else "a notebook"
             account.command = ""
             done.append((Judged(Path(one.path).read_bytes(), account, one.records, one.notes), one.overviews))
         return done

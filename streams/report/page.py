@@ -22,7 +22,7 @@ from streams.report.read import Account
 from streams.report.story import Story
 from streams.report.topic_map import topic_map
 from streams.verdicts import CALM
-from streams.wording import figure, percent
+from streams.wording import figure, moment, percent
 
 ROOM = 2_700_000
 """Bytes of a page at most; what does not fit is told in a sentence."""
@@ -32,6 +32,9 @@ ALARM_ROOM = 250_000
 
 LONG = 80
 """Characters of a segment's name beyond which sentences tell its beginning only."""
+
+MARKS = 40
+"""Markers that are told beside a timeline."""
 
 TESTED = {
     "topics": "the share of each topic of the baseline",
@@ -130,14 +133,24 @@ def alone(picture: Picture) -> str:
 def pictures(story: Story) -> dict[str, Picture]:
     """Pictures of a segment by name: ``timeline_KIND``, ``topics``, ``topic_map``, ``output_length``, ``latency``."""
     name, made = story.name, dict[str, Picture]()
+    marks = [
+        f"{number}: {one.field.replace('_', ' ')} {one.before or 'none'} → {one.after or 'none'}, {moment(one.at)}"
+        for number, one in enumerate(story.told.marks[:MARKS], 1)
+    ]
     for kind in story.drawn:
-        title = f"{name}, {kind.replace('_', ' ')}: statistics by their thresholds"
-        made[f"timeline_{kind}"] = Picture(title, figures.timeline(story, kind), "course", "line l")
+        drawn, title = (
+            figures.timeline(story, kind),
+            f"{name}, {kind.replace('_', ' ')}: statistics by their thresholds",
+        )
+        legend = [(f"line l{n}", said) for n, said in enumerate(drawn.names)]
+        made[f"timeline_{kind}"] = Picture(title, drawn, "course", legend, marks)
     if (told := _topics(story)) is not None:
-        title = f"{name}: topic shares over time; at the left those of the baseline"
-        made["topics"] = Picture(title, told["stack"], "stack", "band c", told["shares"].named)
+        title, rest = f"{name}: topic shares over time; at the left those of the baseline", told["shares"].named
+        legend = [("band rest" if n == rest else f"band c{n}", said) for n, said in enumerate(told["stack"].names)]
+        made["topics"] = Picture(title, told["stack"], "stack", legend)
         title = f"{name}: topics on a map; rings by their share of the baseline, discs by their share now"
-        made["topic_map"] = Picture(title, told["map"], "points")
+        legend = [("disc grew", "grew"), ("disc shrank", "shrank"), ("disc stayed", "within half a point")]
+        made["topic_map"] = Picture(title, told["map"], "points", legend)
     for one in _distributions(story):
         title = f"{one['title']} of {name}, {one['told'].unit}: shaded the baseline, line now"
         made[one["name"]] = Picture(title, one["plot"], "points")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,9 @@ WIDTH = 900
 MARGIN, ROW, COLUMNS = 16, 20, 3
 """Pixels around a picture and from a row of its legend to the next, and names in such a row."""
 
+NARROW = 576
+"""Pixels across that a picture of a fixed shape takes on a page at most."""
+
 _STYLE = (Path(__file__).parent / "templates" / "style.css").read_text()
 _FONT = 'text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; fill: var(--ink); }'
 
@@ -30,37 +33,39 @@ class Picture:
     ----------
     tipped
         How its tips are read: ``course``, ``stack`` or ``points``.
-    swatch
-        Class of the colours of its legend, but for their number; empty where it has none.
-    rest
-        The number of what is grey: all that is not told by name.
+    legend
+        Class of a colour, and what it stands for.
+    notes
+        What its numbers stand for.
     """
 
     title: str
     drawn: Drawn
     tipped: str
-    swatch: str = ""
-    rest: int = -1
-
-    @property
-    def legend(self) -> list[tuple[str, str]]:
-        """Class of a colour, and what it stands for."""
-        names = enumerate(self.drawn.names) if self.swatch else ()
-        return [("band rest" if n == self.rest else f"{self.swatch}{n}", name) for n, name in names]
+    legend: Sequence[tuple[str, str]] = ()
+    notes: Sequence[str] = ()
 
     @property
     def size(self) -> tuple[float, float]:
         """Pixels across, the most that it takes, and down, of the picture alone."""
-        if square := re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', self.drawn.svg[:400]):
+        tag = self.drawn.svg.partition(">")[0]  # attributes hold no such sign: it is escaped
+        if square := re.search(r' viewBox="0 0 ([\d.]+) ([\d.]+)"', tag):
             return float(square[1]), float(square[2])
-        found = re.search(r' height="([\d.]+)"', self.drawn.svg[:400])
+        found = re.search(r' height="([\d.]+)"', tag)
         assert found is not None
         return WIDTH - 2 * MARGIN, float(found[1])
 
     @property
+    def narrow(self) -> bool:
+        """Whether its shape is fixed, so that it must not be as wide as a page."""
+        return self.size[0] < WIDTH - 2 * MARGIN
+
+    @property
     def height_px(self) -> int:
         """Pixels down of its page."""
-        return round(self.size[1]) + 70 + (ROW + 6) * -(-len(self.legend) // 2)
+        wide, high = self.size
+        down = high * NARROW / wide if self.narrow else high
+        return round(down) + 80 + (ROW + 6) * (-(-len(self.legend) // COLUMNS) + len(self.notes))
 
     @property
     def svg(self) -> str:
@@ -68,7 +73,12 @@ class Picture:
         wide, high = self.size
         top = 2 * MARGIN + 6
         swatches = list(self._swatches(top + high + MARGIN))
-        height = round(top + high + MARGIN + ROW * -(-len(self.legend) // COLUMNS) + MARGIN / 2)
+        rows = -(-len(self.legend) // COLUMNS)
+        lines = [
+            tag("text", short(one, 120), x=MARGIN, y=top + high + MARGIN + ROW * n + 5)
+            for n, one in enumerate(self.notes, rows)
+        ]
+        height = round(top + high + MARGIN + ROW * (rows + len(lines)) + MARGIN / 2)
         style = tag("style", Markup(f"{_STYLE}\n{_FONT}"))
         made = [
             style,
@@ -77,6 +87,7 @@ class Picture:
             tag("text", short(self.title, 120), x=MARGIN, y=MARGIN + 8, style="font-weight: 600"),
             tag("svg", self.drawn.svg, x=MARGIN, y=top, width=wide, height=high, style="overflow: visible"),
             *swatches,
+            *lines,
         ]
         head = {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {WIDTH} {height}"}
         return str(tag("svg", Markup("").join(made), width=WIDTH, height=height, **head))

@@ -86,7 +86,7 @@
   }
 
   const form = document.getElementById("filter"), choice = document.getElementById("by-segment");
-  const boxes = all("input[name=kind]", form), showing = document.getElementById("showing");
+  const boxes = all("#filter input[name=kind]"), showing = document.getElementById("showing");
   const filter = () => {
     const kinds = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
     for (const one of all("[data-segment]")) one.hidden = choice.value !== "" && one.dataset.segment !== choice.value;
@@ -95,14 +95,16 @@
     const counted = (shown, all, name) => `${shown} of ${all} ${name}${all === 1 ? "" : "s"}`;
     showing.textContent = `${counted(segments.filter((one) => !one.hidden).length, segments.length, "segment")}, ${counted(kinds.size, boxes.length, "kind")} shown`;
   };
-  form.addEventListener("input", filter);
-  form.addEventListener("submit", (event) => event.preventDefault());
-  form.hidden = choice.options.length < 3 && boxes.length < 2; // nothing to choose
-  filter();
+  if (form) {  // a picture alone has none
+    form.addEventListener("input", filter);
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.hidden = choice.options.length < 3 && boxes.length < 2; // nothing to choose
+    filter();
+  }
 
   // A link leads to what it names, be it folded up or filtered out.
-  const arrive = () => {
-    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const arrive = (hash) => {
+    const target = hash && document.getElementById(decodeURIComponent(hash.slice(1)));
     if (!target) return;
     if (target.closest("[hidden]")) {
       choice.value = "";
@@ -112,6 +114,14 @@
     for (const one of all("details", target)) { one.open = true; break; }
     target.scrollIntoView();
   };
-  addEventListener("hashchange", arrive);
-  arrive();
+  addEventListener("hashchange", () => arrive(location.hash));
+  arrive(location.hash);
+
+  // In a notebook's frame links begin at the notebook's address, and would load it in here.
+  if (location.href === "about:srcdoc") addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#"]');
+    if (!link) return;
+    event.preventDefault();
+    arrive(link.getAttribute("href"));
+  });
 })();
