@@ -108,9 +108,12 @@ def not_alone(segment: Segment) -> str:
 
 
 def _drifted(segment: Segment, one: Verdict) -> str:
-    since = min(latch.since for latch in _standing(segment, one.kind))
+    standing = _standing(segment, one.kind)
+    since = min(latch.since for latch in standing)
+    own = next((latch.since for latch in standing if latch.detector == one.detector), since)
     said = what_drifted(segment.name, one.detector, one.effect) if one.effect is not None and one.detector else ""
     head = f"{one.kind.replace('_', ' ')} drift since {moment(since)}"
+    head += f", strongest since {moment(own)}" if own != since else ""
     return f"{head}: {said}" if said else head
 
 

@@ -218,8 +218,10 @@ def what_edits_did(segment: str, alarm: Alarm, tolerance: float) -> str:
     place = next(i for i, one in enumerate(alarm.links) if one.version.name == alarm.version)
     chain = [one for one in alarm.links[: place + 1] if one.step is not None and one.total is not None]
     last = chain[-1]
+    version = f"prompt version {alarm.version}" if alarm.version else "the prompt without a version"
+    anchor, whose = (anchor, f"{anchor}'s") if anchor else ("calls without one", "theirs")
     said = (
-        f"prompt version {alarm.version} of {segment} answers like questions differently from {anchor}: "
+        f"{version} of {segment} answers like questions differently from {anchor}: "
         f"by {figure(found.size)} residual standard deviations ({figure(found.low)} to {figure(found.high)}; "
         f"tolerance {figure(tolerance)})"
     )
@@ -233,7 +235,7 @@ def what_edits_did(segment: str, alarm: Alarm, tolerance: float) -> str:
         )
     if abs(last.version.length) >= 0.05:
         way = "longer" if last.version.length > 0 else "shorter"
-        said += f"; its answers are {percent(abs(last.version.length))} {way} than {anchor}'s"
+        said += f"; its answers are {percent(abs(last.version.length))} {way} than {whose}"
     if last.total is not None and not last.total.given_inputs:
         said += "; its inputs are unlike the anchor's, as if they held the template: compared whatever the input"
     return said

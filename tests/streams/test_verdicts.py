@@ -1,5 +1,6 @@
 """A segment's verdict: one sentence, and the same as data."""
 
+from dataclasses import replace
 from functools import cache
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from drift.budget import parse
 from streams.embedded import Options, Segment, Watch
 from streams.verdicts import segment_verdict
+from streams.wording import moment
 from tests.streams import traffic
 
 
@@ -35,6 +37,18 @@ def test_a_drift_comes_first_with_its_date_and_size():
     assert kinds["model"]["alarms"][0]["detector"] == "answers"
     assert kinds["model"]["effect"]["unit"] == "residual standard deviations"
     assert kinds["data"]["answer"] == "no_drift"
+
+
+def test_an_older_alarm_of_the_kind_does_not_lend_its_date_to_a_stronger_one():
+    segment = watched(1200)
+    latches = dict(segment.state.latches)
+    cost = replace(latches["output_length"], detector="cost", since=traffic.START_MS + 3_600_000, statistic=90.0)
+    latency = replace(cost, detector="latency", since=traffic.START_MS, statistic=20.0)
+    both = replace(segment, state=replace(segment.state, latches={**latches, "cost": cost, "latency": latency}))
+    sentence = segment_verdict(both).sentence
+    first, last = moment(latency.since), moment(cost.since)
+    assert f"operational drift since {first}, strongest since {last}: " in sentence
+    assert "strongest since" not in segment_verdict(segment).sentence
 
 
 def test_the_same_is_data():

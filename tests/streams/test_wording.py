@@ -1,6 +1,7 @@
 """Verdicts in words: dates no sharper than the evidence, figures without noise, topics without words."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +15,7 @@ from streams.wording import (
     span,
     spelled_out,
     what_drifted,
+    what_edits_did,
     what_moved,
     what_preceded,
 )
@@ -117,3 +119,13 @@ def test_a_silent_change_says_which_model_was_asked_for_all_along():
 )
 def test_how_long_something_lasts_is_said_in_a_unit_of_which_there_are_a_few(days, said):
     assert lasting(days) == said
+
+
+def test_calls_without_a_prompt_version_are_called_that():
+    nothing = SimpleNamespace(step=SimpleNamespace(size=1.0, low=0.9), total=SimpleNamespace(given_inputs=True))
+    link = SimpleNamespace(version=SimpleNamespace(name="v2", length=0.34), **vars(nothing))
+    found = SimpleNamespace(size=1.2, low=0.9, high=1.4)
+    alarm = SimpleNamespace(effect=found, anchor=("", 0), links=[link], version="v2")
+    said = what_edits_did("bot", alarm, 0.25)
+    assert said.startswith("prompt version v2 of bot answers like questions differently from calls without one: by 1.2")
+    assert said.endswith("34 % longer than theirs")
