@@ -29,12 +29,15 @@ class Outcome:
         Records of alarms that were raised, the oldest first; provisional ones left out.
     resolved
         How many of them have ended.
+    made
+        What the baseline was made of, in words; empty where that changed.
     """
 
     trial: Trial
     overview: Overview
     alarms: list[dict[str, Any]] = field(default_factory=list)
     resolved: int = 0
+    made: str = ""
 
     @property
     def answer(self) -> str:
@@ -69,7 +72,9 @@ def outcomes(
     trials: Sequence[Trial], told: Iterable[Told], overviews: Iterable[tuple[int, Overview]]
 ) -> dict[str, list[Outcome]]:
     """What was said, by segment, in the order of the trials."""
-    found = {(one.segment, number): Outcome(trials[number], one) for number, one in overviews}
+    found = {
+        (one.segment, number): Outcome(trials[number], one, made=_made_of(trials[number])) for number, one in overviews
+    }
     for one in told:
         record = msgspec.json.decode(one.record)
         outcome = found[one.segment, one.trial]
@@ -113,9 +118,9 @@ def differences(segment: str, given: Sequence[Outcome]) -> Iterator[str]:
     if not told:
         raised = any(one.alarms for one in given)
         yield f"{segment}: the same {'alarms' if raised else 'answer, no alarm,'} by {_listed(given)}."
-    made = [one for one in given if one.trial.baseline]
+    made = [one.made for one in given if one.made]
     if told and len(made) > 1:
-        yield f"What they compare with: {'; '.join(_made_of(one.trial) for one in made)}."
+        yield f"What they compare with: {'; '.join(made)}."
 
 
 def _unequal(alarming: Sequence[Outcome], kind: str) -> str:
@@ -180,8 +185,11 @@ def _ms(text: str) -> int:
 
 def _made_of(trial: Trial) -> str:
     one = trial.baseline
-    assert one is not None
-    return f"{trial.name}: {one.pane.n:,} calls of {moment(one.pane.tick)} to {moment(one.pane.end)} ({one.id})"
+    return (
+        ""
+        if one is None
+        else f"{trial.name}: {one.pane.n:,} calls of {moment(one.pane.tick)} to {moment(one.pane.end)} ({one.id})"
+    )
 
 
 def _listed(given: Sequence[Outcome]) -> str:

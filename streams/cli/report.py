@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import click
 import msgspec
@@ -15,31 +16,40 @@ FORMATS = ("html", "md", "json")
 
 
 @click.command()
-@click.argument("source", metavar="FILE")
+@click.argument("sources", metavar="FILE [FILE]", nargs=-1, required=True)
 @click.option("-o", "--output", metavar="FILE", help="Write the report here.  [default: standard output]")
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), help="html, md or json.  [default: by the name of -o, or else html]"
 )
-def report(source: str, output: str | None, form: str | None) -> None:
+@click.option(
+    "--check",
+    metavar="FILE",
+    help="Show false alarms as they were counted beside those promised: what 'driftline check-alarms NAME --json' has "
+    "said of a baseline of the report.",
+)
+def report(sources: tuple[str, ...], output: str | None, form: str | None, check: str | None) -> None:
     """Make a report of a verdict file, or of alert records.
 
-    FILE is what 'driftline watch --verdicts' has kept or, with fewer plots, the JSON lines of 'driftline watch --json'.
-    The page is one file that loads nothing: verdict in words, statistics against thresholds over time, topics,
-    lengths, latencies, examples with their differences, baseline and detectors. Markdown is for a pull request, JSON
-    for programs.
+    FILE is what --verdicts of 'driftline watch', 'replay' or 'run' has kept or, with fewer plots, the JSON lines of
+    'driftline watch --json'. The page is one file that loads nothing: verdict in words, statistics against thresholds
+    over time, topics, lengths, latencies, examples with their differences, baseline and detectors. Markdown is for a
+    pull request, JSON for programs. Of two files, such as 'driftline replay' keeps of two baselines, the answers are
+    told side by side, and in words where they differ.
 
     \b
       driftline watch calls.jsonl --verdicts verdicts.jsonl.zst
       driftline report verdicts.jsonl.zst -o report.html
+      driftline check-alarms support-bot/answer@prod --json > check.jsonl
+      driftline report verdicts.jsonl.zst --check check.jsonl -o report.html
+      driftline report v-old.jsonl.zst v-new.jsonl.zst -o a-b.html
       driftline report verdicts.jsonl.zst --format md >> "$GITHUB_STEP_SUMMARY"
     """
     form = form or next((one for one in FORMATS if (output or "").lower().endswith(f".{one}")), "html")
     if form == "html" and output is None and sys.stdout.isatty():
         raise SettingsError("a page is not for a terminal: name a file, such as -o report.html")
-    from streams.report.read import read  # slow: it brings templates
-
-    account = read(source)
-    made = _made(form, account)
+    if len(sources) > 2:
+        raise SettingsError(f"one file is reported, or two side by side; {len(sources)} were given")
+    made = _made(form, sources, check)
     if output is None:
         sys.stdout.buffer.write(made)
         sys.stdout.buffer.flush()
@@ -48,15 +58,20 @@ def report(source: str, output: str | None, form: str | None) -> None:
     say(console(), f"{output}: {len(made):,} bytes")
 
 
-def _made(form: str, account: object) -> bytes:
+def _made(form: str, sources: Sequence[str], check: str | None) -> bytes:
+    from streams.report import beside, checked  # slow: they bring templates
     from streams.report.page import page
     from streams.report.plain import markdown, value
-    from streams.report.read import Account
-    from streams.report.story import stories
+    from streams.report.read import read
+    from streams.report.story import put_beside, stories
 
-    assert isinstance(account, Account)
+    accounts = [read(one) for one in sources]
+    several = beside.compared(accounts, [stories(one) for one in accounts]) if len(accounts) > 1 else []
+    account = beside.joined(accounts) if several else accounts[0]
     told = stories(account)
+    if check is not None:
+        put_beside(told, checked.read(check))
     if form == "json":
-        return msgspec.json.encode(value(account, told)) + b"\n"
-    text = markdown(account, told) if form == "md" else page(account, told)
+        return msgspec.json.encode(value(account, told, several)) + b"\n"
+    text = markdown(account, told, several) if form == "md" else page(account, told, several)
     return text.encode("utf-8", "replace")  # a lone half of a surrogate pair is no text

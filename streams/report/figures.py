@@ -46,6 +46,9 @@ LETTER = 0.6
 TOGETHER = 2.5
 """Percent of the width within which markers are told by one line."""
 
+BESIDE = 25
+"""Percent of the width that the words at the left of a timeline may take."""
+
 CROWD = 0.4
 """Share of the topics that are not told one by one from which on a stack is cut off above the others."""
 
@@ -95,7 +98,9 @@ def timeline(story: Story, kind: str) -> Drawn:
     def down(ratio: float) -> float:
         return bottom - min(ratio, TOP) / TOP * (bottom - top)
 
-    made = [line_across(down(level), "grid" if level != 1 else "threshold") for level in (0, 0.5, 1, 1.5, 2)]
+    known = any(one.at for one in lines)  # of alerts alone nothing is known between alarms
+    levels = (0, 0.5, 1, 1.5, 2) if known else (0,)
+    made = [line_across(down(level), "grid" if level != 1 else "threshold") for level in levels]
     made += [_alarm(one, n, across, (top, bottom), high) for n, one in enumerate(story.of_kind(kind))]
     made += _marks(story, across, top, bottom)
     drawn = Markup("").join(
@@ -104,9 +109,12 @@ def timeline(story: Story, kind: str) -> Drawn:
         if one.at
     )
     made.append(stretched(drawn, bottom + 4))
+    if known:
+        made += [
+            text("threshold", 0, down(1) - 4, "tick"),
+            text(f"{TOP:g} × and more", 0, down(TOP) + 11, "tick"),
+        ]
     made += [
-        text("threshold", 0, down(1) - 4, "tick"),
-        text(f"{TOP:g} × and more", 0, down(TOP) + 11, "tick"),
         line_down(0, top, bottom, "cursor"),
         axis([(across(at), said) for at, said in time_ticks(low, high)], bottom + 17),
     ]
@@ -137,9 +145,9 @@ def _alarm(one: Alarm, place: int, across: Across, down: tuple[float, float], en
     made += line_down(across(at), top, bottom, "since")
     made += tag("rect", x=percent(start), y=top, width="3", height=bottom - top, class_="raised")
     left = start < 85
-    made += text(
-        f"alarm {one.number}", start, top + 12 + place % 5 * 13, "said", "start" if left else "end", 7 if left else -4
-    )
+    row = 1 + place % 4 if start < BESIDE else place % 5
+    y, side = top + 12 + row * 13, "start" if left else "end"
+    made += text(f"alarm {one.number}", start, y, "said", side, 7 if left else -4)
     said = f"alarm {one.number}: {one.raised.detector}"
     return tag("a", made, href=f"#{anchor(one)}", aria_label=short(said, 100), class_="alarm")
 
@@ -295,8 +303,3 @@ def said_of(value: float, unit: str) -> str:
     """A part of a change in words."""
     sign = "+" if value > 0 else "−" if value < 0 else ""
     return f"{sign}{figure(abs(value))}" if unit == "score" else f"{sign}{share(abs(value))}"
-
-
-def roughly(number: float) -> str:
-    """A large number, two digits that count."""
-    return f"{float(f'{number:.2g}'):,.0f}"

@@ -16,6 +16,8 @@ from streams.http import figures as words
 from streams.http.texts import shown
 from streams.report import figures
 from streams.report.alarms import Alarm
+from streams.report.beside import Beside
+from streams.report.checked import Counted, roughly
 from streams.report.differences import pairs
 from streams.report.picture import Picture
 from streams.report.read import Account
@@ -26,6 +28,9 @@ from streams.wording import figure, moment, percent
 
 ROOM = 2_700_000
 """Bytes of a page at most; what does not fit is told in a sentence."""
+
+BESIDE = 20
+"""Segments that are told side by side."""
 
 ALARM_ROOM = 250_000
 """Bytes of the alarms of a segment that are told with all their evidence."""
@@ -90,14 +95,22 @@ _pages.filters |= {
     "heading": _heading,
     "brief": _brief,
     "said_of": figures.said_of,
-    "roughly": figures.roughly,
+    "roughly": roughly,
 }
 _pages.globals |= {"about": CALM, "tested": TESTED, "anchor": figures.anchor}
 
 
-def page(account: Account, told: Sequence[Story]) -> str:
-    """The whole page."""
-    room, parts, verdicts, full = ROOM, [], [], False
+def page(account: Account, told: Sequence[Story], beside: Sequence[Beside] = ()) -> str:
+    """The whole page.
+
+    Parameters
+    ----------
+    beside
+        Segments of two files, to be told side by side.
+    """
+    left = max(len(beside) - BESIDE, 0)
+    section = _pages.get_template("beside.html").render(beside=beside[:BESIDE], left=left)
+    room, parts, verdicts, full = ROOM - len(section.encode()), [], [], False
     for story in told:
         verdict, part = _pages.get_template("verdict.html").render(story=story), ""
         if not full:
@@ -120,6 +133,7 @@ def page(account: Account, told: Sequence[Story]) -> str:
         style=Markup(_STYLE),
         script=Markup(_SCRIPT),
         policy=policy(),
+        beside=Markup(section),
     )
 
 
@@ -255,4 +269,21 @@ def _promise(story: Story) -> dict[str, Any] | None:
     }
     tried = known.calibrating
     still = Tally(tried.alarms, tried.calls, known.every_calls) if tried else None
-    return {"every": known.every_calls, "raised": raised, "tally": tally, "by": by, "tried": tried, "still": still}
+    return {
+        "every": known.every_calls,
+        "raised": raised,
+        "tally": tally,
+        "by": by,
+        "tried": tried,
+        "still": still,
+        "first": "first" in known.card.get("facts", {}),
+        "alone": _alone(story),
+    }
+
+
+def _alone(story: Story) -> dict[str, Counted]:
+    """False alarms of each detector as they were counted by resampling."""
+    counted = story.check.alone if story.check else {}
+    names = {one.name: (one.name, one.title) for one in story.detectors}
+    found = {name: next((counted[one] for one in known if one in counted), None) for name, known in names.items()}
+    return {name: one for name, one in found.items() if one is not None}

@@ -11,7 +11,9 @@ import msgspec
 from streams.evidence import instant
 from streams.http.figures import between, change
 from streams.plain_text import plain
+from streams.report import beside
 from streams.report.alarms import Alarm
+from streams.report.beside import Beside
 from streams.report.read import Account
 from streams.report.story import Story
 from streams.wording import figure, percent
@@ -33,9 +35,10 @@ BADGE = {
 }
 
 
-def markdown(account: Account, told: Sequence[Story]) -> str:
+def markdown(account: Account, told: Sequence[Story], side_by_side: Sequence[Beside] = ()) -> str:
     """A page for GitHub and its like; texts of strangers are plain text in it."""
-    return "\n".join(_lines(account, told)) + "\n"
+    head, *rest = _lines(account, told)
+    return "\n".join([head, *beside.markdown(side_by_side[:SEGMENTS], _text), *rest]) + "\n"
 
 
 def _text(text: str, most: int = LONGEST) -> str:
@@ -78,11 +81,18 @@ def _segment(story: Story) -> Iterator[str]:
         if len(standing) > ALARMS:
             yield f"\nand {len(standing) - ALARMS:,} more"
         yield "\n</details>"
+    yield from _counted(story)
     if shares := story.shares:
         moved = sorted(range(shares.named), key=lambda k: -abs(shares.now[k] - shares.baseline[k]))[:5]
         yield "\n| topic | baseline | now |\n|---|---:|---:|"
         for k in moved:
             yield f"| {_text(shares.labels[k], 80)} | {percent(shares.baseline[k])} | {percent(shares.now[k])} |"
+
+
+def _counted(story: Story) -> Iterator[str]:
+    """False alarms as they were counted, beside what is promised."""
+    for one in story.check.together.values() if story.check else ():
+        yield f"\nFalse alarms {one.where}: promised one in {one.promised_every_calls:,.0f} calls, {one.realised}."
 
 
 def _state(one: Alarm) -> str:
@@ -92,15 +102,19 @@ def _state(one: Alarm) -> str:
 def _effect(effect: Any, instead: str) -> str:
     if instead or effect is None or effect.difference is None:
         return _text(instead)
-    said = f"{effect.measure}: {change(effect.difference, effect.unit, effect.measure)}"
+    size = change(effect.difference, effect.unit, effect.measure)
+    said = f"{effect.measure}: {size}"
     if effect.low is not None and effect.high is not None:
-        said += f" ({between(effect.low, effect.high, effect.unit, effect.measure)})"
+        interval = between(effect.low, effect.high, effect.unit, effect.measure)
+        words = size.partition(" ")[2].removeprefix("%")  # said once
+        said += f" ({interval.removesuffix(words).rstrip()})"
     return _text(said)
 
 
-def value(account: Account, told: Sequence[Story]) -> dict[str, Any]:
+def value(account: Account, told: Sequence[Story], side_by_side: Sequence[Beside] = ()) -> dict[str, Any]:
     """Everything but the pictures, for programs."""
-    return {
+    both = {"side_by_side": [one.fields for one in side_by_side]} if side_by_side else {}
+    return both | {
         "source": account.source,
         "release": account.release,
         "command": account.command,
@@ -131,7 +145,9 @@ def _story(story: Story) -> dict[str, Any]:
         ],
         "chain": msgspec.to_builtins(story.chain),
         "explained": [
-            {"detector": name, "of": "alarm" if alarm else "recent calls", **msgspec.to_builtins(parts)}
+            {"detector": name, "of": "alarm" if alarm else "recent calls"}
+            | ({"alarm": alarm.number} if alarm else {})
+            | msgspec.to_builtins(parts)
             for name, parts, _, alarm in story.explained
         ],
         "detectors": msgspec.to_builtins(story.detectors),
@@ -147,6 +163,9 @@ def _story(story: Story) -> dict[str, Any]:
             made[name] = {"unit": found.unit, "since": instant(found.since), "quantiles": quantiles}
     if (known := story.told.baseline) is not None:
         made["baseline"] = known.card
+    if story.check is not None:
+        counted = [*story.check.together.values(), *story.check.alone.values()]
+        made["false_alarms_counted"] = msgspec.to_builtins(counted)
     return made
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from drift.bins import EDGES
+from drift.errors import SettingsError
 from streams.http.evidence import Effect, Explained, Version
 from streams.report.alarms import Alarm
+from streams.report.checked import Check
 from streams.report.histograms import Histogram, compared
 from streams.report.read import Account, Course, Segment
 from streams.verdict_columns import DetectorCard, Stretch
@@ -86,6 +88,7 @@ class Story:
     number: int
     alarms: list[Alarm] = field(default_factory=list)
     early: list[Alarm] = field(default_factory=list)
+    check: Check | None = None
 
     @property
     def name(self) -> str:
@@ -319,6 +322,23 @@ def stories(account: Account) -> list[Story]:
     for number, story in enumerate(made, 1):
         story.number = number
     return made
+
+
+def put_beside(told: Sequence[Story], checks: Mapping[str, Check]) -> None:
+    """Give segments the checks of their baselines.
+
+    Raises
+    ------
+    SettingsError
+        All checks are of other baselines.
+    """
+    known = {one.told.baseline.baseline for one in told if one.told.baseline}
+    if not known & checks.keys():
+        has = f"those of the report are {', '.join(sorted(known))}" if known else "the report knows of none"
+        raise SettingsError(f"--check is of baseline {', '.join(sorted(checks))}; {has}")
+    for story in told:
+        if story.told.baseline:
+            story.check = checks.get(story.told.baseline.baseline)
 
 
 def _follow(story: Story) -> None:

@@ -1,9 +1,12 @@
 """``driftline report`` and ``watch --verdicts`` from the outside."""
 
+import re
+
 import msgspec
 import pytest
 
-from tests.streams import traffic
+from drift import baseline as baselines
+from tests.streams import test_replaying, traffic
 from tests.streams.report import files
 
 
@@ -105,3 +108,80 @@ def test_a_place_that_cannot_be_written_ends_with_2(driftline, verdicts, tmp_pat
     ran = driftline("report", verdicts, "-o", tmp_path / "nowhere" / "report.html")
     assert ran.status == 2
     assert "cannot be written" in ran.err
+
+
+@pytest.fixture
+def checked(tmp_path):
+    """What a check has said of the baseline of the verdict file, as ``check-alarms --json`` does."""
+    path = tmp_path / "check.jsonl"
+    about = {"of": "resampled", "baseline": traffic.baseline().id, "promised_every_calls": 200_000, "calls": 1_000_000}
+    together = about | {"detector": "together", "alarms": 4, "one_every_calls": 250_000.0, "answer": "kept"}
+    alone = about | {"detector": "answers", "alarms": 0, "one_every_calls": None, "answer": "not_enough_exposure"}
+    lines = [together | {"low": 98_000.0, "high": 920_000.0}, alone | {"low": 271_000.0, "high": None}]
+    path.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in lines))
+    return path
+
+
+def test_counted_false_alarms_stand_beside_those_promised(driftline, verdicts, checked):
+    assert driftline("report", verdicts).out.count(b"Realised: not known.") == 2
+    page = driftline("report", verdicts, "--check", checked).out.decode()
+    assert page.count("Realised: not known.") == 1, "the other segment has another baseline"
+    assert (
+        "realised one in 250,000 calls (95 %: 98,000 to 920,000; 4 alarms in 1,000,000 calls): the promise is kept"
+        in page
+    )
+    assert "95 %: more than 270,000" in page
+    told = driftline("report", verdicts, "--check", checked, "--format", "md").out.decode()
+    assert "False alarms by resampling: promised one in 200,000 calls, realised one in 250,000 calls" in told
+    found = msgspec.json.decode(driftline("report", verdicts, "--check", checked, "--format", "json").out)
+    assert [one["detector"] for one in found["segments"][0]["false_alarms_counted"]] == ["together", "answers"]
+
+
+def test_checks_of_something_else_are_refused(driftline, verdicts, checked, tmp_path):
+    data = checked.read_bytes()
+    for content, why in (
+        (
+            data.replace(traffic.baseline().id.encode(), b"another"),
+            "--check is of baseline another; those of the report",
+        ),
+        (verdicts.read_bytes(), "is not what 'driftline check-alarms --json' says"),
+        (b"", "is empty"),
+    ):
+        checked.write_bytes(content)
+        ran = driftline("report", verdicts, "--check", checked)
+        assert (ran.status, ran.out) == (2, b""), ran.err
+        assert why in ran.err
+
+
+def test_two_files_are_told_side_by_side_and_in_words(driftline, normal, write, tmp_path):
+    calls, other = write(traffic.lines(files.drifting())), tmp_path / "other.safetensors"
+    other.write_bytes(baselines.encode(test_replaying.other()))
+    for name, known in (("old", normal), ("new", other)):
+        assert driftline("watch", calls, "--baseline", known, "--verdicts", tmp_path / f"{name}.jsonl").status == 0
+    both = [tmp_path / "old.jsonl", tmp_path / "new.jsonl"]
+    page = driftline("report", *both).out.decode()
+    assert "What they compare with: old: 1,000 calls of " in page
+    assert "support-bot/answer by old" in page and "support-bot/answer by new" in page
+    assert len(re.findall(r'id="([^"]+)"', page)) == len(set(re.findall(r'id="([^"]+)"', page)))
+    told = driftline("report", *both, "--format", "md").out.decode()
+    assert "| kind | old | new |" in told and "output length: alarms by all: old since" in told
+    found = msgspec.json.decode(driftline("report", *both, "--format", "json").out)
+    (one,) = found["side_by_side"]
+    assert [by["judged_by"] for by in one["by"]] == ["old", "new"]
+    assert len({by["baseline"] for by in one["by"]}) == 2
+    assert len(found["segments"]) == 2
+
+
+def test_of_two_files_the_same_is_said_to_be_the_same_and_strangers_are_named(driftline, verdicts, tmp_path):
+    told = driftline("report", verdicts, verdicts, "--format", "md").out.decode()
+    assert "the same alarms by verdicts (1) and verdicts (2)" in told
+    alone = tmp_path / "alone.jsonl"
+    files.write(alone, files.drifting())
+    assert "calm/answer: only verdicts knows it." in driftline("report", verdicts, alone, "--format", "md").out.decode()
+
+
+def test_what_cannot_stand_side_by_side_is_refused(driftline, verdicts, tmp_path):
+    alerts = tmp_path / "alerts.jsonl"
+    alerts.write_bytes(files.record())
+    assert "holds alert records alone" in driftline("report", verdicts, alerts).err
+    assert "one file is reported, or two side by side" in driftline("report", *[verdicts] * 3).err

@@ -244,3 +244,11 @@ def test_a_call_stands_beside_the_one_most_like_it_and_differing_words_are_marke
 def test_texts_that_share_hardly_a_word_are_not_marked():
     (one,) = pairs([Example("a", "one two three")], [Example("b", "four five six")])
     assert not one.marked
+
+
+def test_alerts_alone_are_drawn_without_thresholds_that_nobody_knows(tmp_path):
+    path = tmp_path / "alerts.jsonl"
+    path.write_bytes(files.record())
+    html = files.html(path)
+    assert "Alarms over time" in html and "Each line is a detector" not in html
+    assert 'class="threshold"' not in html and "2 × and more" not in html
