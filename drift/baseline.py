@@ -73,6 +73,9 @@ class Baseline:
     answers: tuple[str, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"Baseline({self.segment}, {self.pane.n:,} calls, {self.id})"
+
     @property
     def segment(self) -> str:
         """App and prompt name."""

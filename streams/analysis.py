@@ -40,8 +40,10 @@ from streams.privacy import private
 from streams.records import Record, decode
 from streams.replaying import Span, Told, Trial
 from streams.settings import Settings
+from streams.settings import load as load_settings
 from streams.shelf import require_embedder
 from streams.side_by_side import differences, outcomes
+from streams.sources import Line
 from streams.store import Store
 
 __all__ = [
@@ -75,6 +77,9 @@ class Calls(list[Record]):
         super().__init__(records)
         self.rejected, self.source = list(rejected), source
 
+    def __repr__(self) -> str:
+        return f"{len(self):,} calls" + (f", {len(self.rejected):,} rejected" if self.rejected else "")
+
 
 class Tabular(Protocol):
     """A data frame: of pandas, with ``to_dict``, or of Polars, with ``to_dicts``."""
@@ -84,7 +89,9 @@ class Tabular(Protocol):
         """Names of the columns."""
 
 
-def load(source: str | Path | Iterable[Mapping[str, Any]] | Tabular) -> Calls:
+def load(
+    source: str | Path | Iterable[Mapping[str, Any]] | Tabular, *, field_map: Mapping[str, str] | None = None
+) -> Calls:
     """Call records of a file, of dictionaries, or of the rows of a frame.
 
     Parameters
@@ -92,6 +99,8 @@ def load(source: str | Path | Iterable[Mapping[str, Any]] | Tabular) -> Calls:
     source
         JSON lines, plain, gzip or zstd; one mapping a call, with the fields of docs/call-record.schema.json; or a frame
         of pandas or Polars with these as columns. What is missing in a row (None, NaN, NaT) is not given.
+    field_map
+        Where the fields are that bear other names, such as ``{"app": "service", "output": "response.text"}``.
 
     Raises
     ------
@@ -107,9 +116,9 @@ def load(source: str | Path | Iterable[Mapping[str, Any]] | Tabular) -> Calls:
     (1, 'event_time')
     """
     name = str(source) if isinstance(source, str | Path) else ""
-    lines = (line.data for line in sources.lines(name)) if name else (_line(n, one) for n, one in _rows(source))
+    lines = sources.lines(name) if name else (_line(n, one) for n, one in _rows(source))
     now_ms = time.time_ns() // 1_000_000
-    found = [decode(line, now_ms=now_ms, fallback_id=f"line-{n}") for n, line in enumerate(lines, 1)]
+    found = [decode(one.data, now_ms=now_ms, field_map=field_map or {}, fallback_id=one.made_id) for one in lines]
     kept = (one for one in found if isinstance(one, Record))
     return Calls(kept, (one for one in found if isinstance(one, Rejected)), name)
 
@@ -122,10 +131,10 @@ def _rows(source: Any) -> Iterable[tuple[int, Mapping[str, Any]]]:
     return enumerate(source, 1)
 
 
-def _line(number: int, call: Mapping[str, Any]) -> bytes:
+def _line(number: int, call: Mapping[str, Any]) -> Line:
     given = {name: value for name, value in call.items() if not _missing(value)}
     try:
-        return msgspec.json.encode(given, enc_hook=_plain)
+        return Line(number, msgspec.json.encode(given, enc_hook=_plain))
     except (TypeError, NotImplementedError) as error:
         raise SettingsError(f"load: call {number} cannot be read: {error}; give text, numbers and lists") from error
 
@@ -181,11 +190,12 @@ def make_baseline(
     SourceError
         The lens of an archive's panes is not known.
     """
-    settings = settings or Settings()
+    settings = settings or load_settings()
     if isinstance(what, Archive):
         name = _one(segment, {one.segment for one in what.contents()}, what.address)
         store = Store(settings.store)
         return from_archive.of_segment(what, name, store, settings, start=start, end=end, like=like, force=force)
+    _require_calls(what, "make_baseline")
     span, meter = Span(start, end), open_meter(settings)
     taken = [one for one in what if span.holds(one.event_time)]
     name = _one(segment, {segment_of(one) for one in taken}, f"of {len(what):,} calls {len(taken):,} in the range")
@@ -201,6 +211,12 @@ def make_baseline(
         slices=settings.slices,
         scores=settings.scores,
     )
+
+
+def _require_calls(what: Sequence[Record] | Archive, who: str) -> None:
+    if isinstance(what, Calls) and not what and what.rejected:
+        count, first = len(what.rejected), what.rejected[0]
+        raise SettingsError(f"{who}: all {count:,} calls were rejected, the first for {first.reason}: {first.detail}")
 
 
 def _one(wanted: str, known: set[str], where: str) -> str:
@@ -234,7 +250,7 @@ def judge(
     mixed
         Whether an archive's ticks may be of another resolution than the live judge's, which ``notes`` then say.
     settings
-        Budget, tolerances and the rest; by default those without a file or variables.
+        Budget, tolerances and the rest; by default those of the commands: ``DRIFTLINE_CONFIG`` and other variables.
 
     Raises
     ------
@@ -255,11 +271,13 @@ def judge(
     """
     if not baselines:
         raise SettingsError("judge: no baseline given: make one by make_baseline")
+    _require_calls(what, "judge")
     given = sorted(baselines, key=lambda one: one.segment)
     for one, other in pairwise(given):
         if one.segment == other.segment:
             raise SettingsError(f"judge: two baselines are of {one.segment}: compare them by side_by_side")
-    return judged(what, [Given(one.id, one) for one in given], Span(start, end), settings, mixed=mixed)[0][0]
+    named = [Given(one.id, one) for one in given]
+    return judged(what, named, Span(start, end), settings or load_settings(), mixed=mixed)[0][0]
 
 
 def side_by_side(
@@ -289,8 +307,9 @@ def side_by_side(
     """
     if not baselines:
         raise SettingsError("side_by_side: no baselines given: make them by make_baseline")
+    _require_calls(what, "side_by_side")
     given = [Given(name, one, place) for place, (name, one) in enumerate(baselines.items())]
-    done = judged(what, given, Span(start, end), settings, mixed=mixed)
+    done = judged(what, given, Span(start, end), settings or load_settings(), mixed=mixed)
     trials = [Trial.of(name, one) for name, one in baselines.items()]
     told = [Told(0, n, trial.segment or "", line) for n, trial in enumerate(trials) for line in done[n][0].records]
     overviews = [(n, one) for n in range(len(trials)) for one in done[n][1]]
@@ -322,6 +341,6 @@ def difference(a: Baseline, b: Baseline, *, settings: Settings | None = None) ->
     LensMismatchError
         They were seen through different lenses: make the second with ``like=a``.
     """
-    settings = settings or Settings()
+    settings = settings or load_settings()
     before, now = (private(one, settings.texts) for one in (a, b))
     return Difference(fields(before, now, apart(before, now, settings.budget, settings.all_tolerances)))

@@ -46,7 +46,7 @@ def _by_place(given: Sequence[Given]) -> Iterator[tuple[int, list[Baseline]]]:
 
 
 def judged(
-    what: Sequence[Record] | Archive, given: Sequence[Given], span: Span, settings: Settings | None, *, mixed: bool
+    what: Sequence[Record] | Archive, given: Sequence[Given], span: Span, settings: Settings, *, mixed: bool
 ) -> list[tuple[Judged, list[Overview]]]:
     """What is said in each place, and how its segments are in the end.
 
@@ -59,7 +59,6 @@ def judged(
     BrokenOffError
         A file of the archive is cut off or damaged.
     """
-    settings = settings or Settings()
     with TemporaryDirectory() as folder:
         if isinstance(what, Archive):
             said = _judge_archive(folder, what, given, span, settings, mixed=mixed)
@@ -119,7 +118,10 @@ def _judge_calls(folder: str, calls: Sequence[Record], given: Sequence[Given], s
             rows.alerts(alerts)
             rows.finish(watched.segments.values(), watched.counts)
         if late := watched.counts["late"]:
-            notes.append(f"{late:,} calls came later than lateness_s allows: not judged")
+            notes.append(
+                f"{late:,} of {len(calls):,} calls came later than lateness_s ({settings.lateness_s:g} s) allows: not "
+                "judged. The order of the list is taken for that in which they came: else sort it by event_time"
+            )
         overviews = [_overview(one.name, one.judge, one.state) for one in watched.segments.values()]
         done.append(_Said(path, [encode(one) for one in alerts], overviews, notes))
     return done

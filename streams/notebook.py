@@ -33,8 +33,12 @@ class Frame(list[dict[str, Any]]):
     """Rows as dictionaries; a data frame where one is wanted.
 
     >>> Frame([{"kind": "model", "statistic": 1.5}])
-    [{'kind': 'model', 'statistic': 1.5}]
+    1 row: kind, statistic
     """
+
+    def __repr__(self) -> str:
+        columns = dict.fromkeys(name for row in self for name in row)
+        return f"{len(self):,} row{'s' if len(self) != 1 else ''}{': ' if columns else ''}{', '.join(columns)}"
 
     def to_pandas(self) -> pandas.DataFrame:
         """A frame of pandas; what is nested stays lists and dictionaries.

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import click
 import msgspec
-import xxhash
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -285,8 +284,7 @@ class Reader:
         field_map = self._reading.field_map
         found = decode(line.data, now_ms=now, field_map=field_map)
         if isinstance(found, Rejected) and found.field == "call_id" and self.topic is None:
-            name = f"line-{line.number}-{xxhash.xxh3_64_hexdigest(line.data)}"
-            found = decode(line.data, now_ms=now, field_map=field_map, fallback_id=name)
+            found = decode(line.data, now_ms=now, field_map=field_map, fallback_id=line.made_id)
             self._nameless += isinstance(found, Record)
         return found
 

@@ -1,18 +1,22 @@
 """What a notebook gets is what the commands say."""
 
 import json
+import random
+import re
 import subprocess
 import sys
 from xml.etree import ElementTree
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from drift.errors import BaselineRefusedError, LensMismatchError, SettingsError, SourceError
 from streams import analysis
 from streams.analysis import Archive, Frame, difference, judge, load, make_baseline, side_by_side
 from streams.archive_rows import Row
 from streams.building import build_baseline
+from streams.cli.common import Reader, Reading
 from streams.compaction import compact
 from streams.observe import Sight
 from streams.replay_rows import ReplayRows
@@ -233,6 +237,7 @@ def test_what_cannot_be_is_refused_with_its_remedy(judged, archive, monkeypatch)
         (lambda: make_baseline(load([MADE[0], {**MADE[1], "app": "another"}])), "another/answer, support-bot/answer"),
         (lambda: make_baseline(calls, segment="nobody"), "segment: got nobody, of 600 calls 600"),
         (lambda: make_baseline(calls, end=1), "of 600 calls 0 in the range hold none"),
+        (lambda: judge(load([{"app": "x"}]), known), "judge: all 1 calls were rejected, the first for .*: event_time"),
         (lambda: load([{**MADE[0], "input": object()}]), "load: call 1 cannot be read: got <object"),
     ):
         with pytest.raises(SettingsError, match=said):
@@ -263,6 +268,30 @@ def test_what_is_no_call_is_kept_with_its_reason_and_gaps_of_a_frame_are_no_valu
     found = load([MADE[0], {"app": "x"}, {**MADE[1], "latency_ms": float("nan"), "region": None}])
     assert len(found) == 2 and found[1].region == ""
     assert [one.field for one in found.rejected] == ["event_time"] and found.rejected[0].detail
+    assert repr(found) == "2 calls, 1 rejected"
+    renamed = [{("service" if name == "app" else name): value for name, value in MADE[0].items()}]
+    assert load(renamed, field_map={"app": "service"})[0].app == MADE[0]["app"]
+
+
+def test_calls_without_an_id_get_that_of_the_command(tmp_path):
+    path = tmp_path / "calls.jsonl"
+    path.write_bytes(b"".join(msgspec.json.encode({**one, "call_id": None}) + b"\n" for one in MADE[:3]))
+    entries = Reader(str(path), Reading({}, None), Console()).entries()
+    assert [one.call_id for one in load(path)] == [one.record.call_id for one in entries]
+
+
+def test_calls_in_another_order_than_they_came_are_not_left_out_unsaid():
+    shuffled = random.Random(1).sample(MADE, len(MADE))
+    notes = judge(load(shuffled), traffic.baseline()).notes
+    assert re.search(r"\d+ of 600 calls came later than lateness_s \(\d+ s\).*sort it by event_time", notes[0])
+    assert repr(traffic.baseline()).startswith("Baseline(support-bot/answer, ")
+
+
+def test_settings_are_those_of_the_commands(monkeypatch, tmp_path):
+    monkeypatch.setenv("DRIFTLINE_ONE_FALSE_ALARM_EVERY", "12345 calls")
+    judge(load(MADE), traffic.baseline()).save(tmp_path / "v.jsonl")
+    (one,) = read(str(tmp_path / "v.jsonl")).segments.values()
+    assert one.baseline.every_calls == 12345
 
 
 def test_a_baseline_is_that_of_the_command(driftline, tmp_path, archive):  # noqa: F811

@@ -123,9 +123,10 @@ def checked(tmp_path):
 
 
 def test_counted_false_alarms_stand_beside_those_promised(driftline, verdicts, checked):
-    assert driftline("report", verdicts).out.count(b"Realised: not known.") == 2
+    shown = "shows it here"
+    assert driftline("report", verdicts).out.decode().count(shown) == 2
     page = driftline("report", verdicts, "--check", checked).out.decode()
-    assert page.count("Realised: not known.") == 1, "the other segment has another baseline"
+    assert page.count(shown) == 1, "the other segment has another baseline"
     assert (
         "realised one in 250,000 calls (95 %: 98,000 to 920,000; 4 alarms in 1,000,000 calls): the promise is kept"
         in page
