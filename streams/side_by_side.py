@@ -185,11 +185,9 @@ def _ms(text: str) -> int:
 
 def _made_of(trial: Trial) -> str:
     one = trial.baseline
-    return (
-        ""
-        if one is None
-        else f"{trial.name}: {one.pane.n:,} calls of {moment(one.pane.tick)} to {moment(one.pane.end)} ({one.id})"
-    )
+    if one is None:
+        return ""
+    return f"{trial.name}: {one.pane.n:,} calls of {moment(one.pane.tick)} to {moment(one.pane.end)} ({one.id})"
 
 
 def _listed(given: Sequence[Outcome]) -> str:

@@ -152,10 +152,8 @@ def pictures(story: Story) -> dict[str, Picture]:
         for number, one in enumerate(story.told.marks[:MARKS], 1)
     ]
     for kind in story.drawn:
-        drawn, title = (
-            figures.timeline(story, kind),
-            f"{name}, {kind.replace('_', ' ')}: statistics by their thresholds",
-        )
+        drawn = figures.timeline(story, kind)
+        title = f"{name}, {kind.replace('_', ' ')}: statistics by their thresholds"
         legend = [(f"line l{n}", said) for n, said in enumerate(drawn.names)]
         made[f"timeline_{kind}"] = Picture(title, drawn, "course", legend, marks)
     if (told := _topics(story)) is not None:
