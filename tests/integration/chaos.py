@@ -24,7 +24,8 @@ from tests.integration.live import Worker
 from tests.integration.traffic import baselines, lines
 
 SESSION_S = 6
-LIVE = {"session_s": SESSION_S, "idle_s": 20, "save_s": 4}
+CALM = {"session_s": SESSION_S, "idle_s": 6, "save_s": 4}
+LIVE = CALM | {"idle_s": 20}  # longer than a broker is away: calls that wait for it are not late
 EVENTS = (
     "kill observer",
     "kill judge",
@@ -153,9 +154,9 @@ def compare(found: dict[str, object], wanted: dict[str, object]) -> None:
     assert found["counts"] == wanted["counts"]
 
 
-def settings_of(folder: Path, address: str, name: str) -> tuple[Path, Kafka]:
+def settings_of(folder: Path, address: str, name: str, settings: dict[str, int]) -> tuple[Path, Kafka]:
     kafka = Kafka(brokers=address, prefix=f"{name}.", group=name, client_id=name)
-    return live.configured(folder, kafka, live=LIVE, first=1000), kafka
+    return live.configured(folder, kafka, live=settings, first=1000), kafka
 
 
 async def main(events: int, count: int, seed: int) -> None:
@@ -168,12 +169,12 @@ async def main(events: int, count: int, seed: int) -> None:
         baselines(folder / "store")
         calls = lines(count)
         unique = uuid.uuid4().hex[:6]
-        config, kafka = settings_of(folder, broker.address, f"calm{unique}")
+        config, kafka = settings_of(folder, broker.address, f"calm{unique}", CALM)
         begun = time.monotonic()
         wanted = await undisturbed(config, kafka, calls)
         panes, alerts = len(wanted["panes"]), len(wanted["alerts"])
         print(f"undisturbed: {time.monotonic() - begun:.0f} s, {panes} panes, {alerts} alerts, {wanted['counts']}")
-        config, kafka = settings_of(folder, broker.address, f"chaos{unique}")
+        config, kafka = settings_of(folder, broker.address, f"chaos{unique}", LIVE)
         begun = time.monotonic()
         happened = drawn(seed, events)
         result = await disturbed(config, kafka, broker, calls, happened, seed, rate=count / (events * 9))

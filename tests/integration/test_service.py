@@ -10,7 +10,7 @@ import pytest
 from streams.report.read import read
 from streams.store import Store
 from tests.integration import live, traffic
-from tests.integration.chaos import compare, disturbed, settings_of, undisturbed
+from tests.integration.chaos import CALM, LIVE, compare, disturbed, settings_of, undisturbed
 from tests.integration.live import Worker, judged_calls, sent_and_judged
 from tests.integration.traffic import halves
 
@@ -51,8 +51,8 @@ def test_whatever_dies_panes_alerts_and_counts_are_those_of_an_undisturbed_run(t
     events = ["kill observer", "kill broker", "pause judge", "kill judge"]
 
     async def both():
-        wanted = await undisturbed(*settings_of(tmp_path, broker.address, "calm"), calls)
-        config, kafka = settings_of(tmp_path, broker.address, "chaos")
+        wanted = await undisturbed(*settings_of(tmp_path, broker.address, "calm", CALM), calls)
+        config, kafka = settings_of(tmp_path, broker.address, "chaos", LIVE)
         return wanted, await disturbed(config, kafka, broker, calls, events, seed=1, rate=130)
 
     wanted, found = asyncio.run(both())
