@@ -12,7 +12,7 @@ from drift.panel import KINDS
 from streams.aliases import epoch_ms
 from streams.overview import KindNow, Overview
 from streams.replaying import Told, Trial
-from streams.wording import figure, lasting, moment
+from streams.wording import change, figure, lasting, moment
 
 DAY_MS = 86_400_000
 
@@ -158,7 +158,7 @@ def _calm(now: KindNow | None) -> str:
     said = f"no drift: evidence at {min(now.ratio, 9.99) * 100:.0f} % of the threshold"
     if now.ratio >= 1:
         said += ", the difference within tolerance"
-    return said + ("" if now.effect is None else f", difference {figure(now.effect)} {now.unit}".rstrip())
+    return said + ("" if now.effect is None else f", difference {change(now.effect, now.unit)}")
 
 
 def _sized(record: dict[str, Any]) -> str:
@@ -166,7 +166,7 @@ def _sized(record: dict[str, Any]) -> str:
     if effect.get("baseline") is not None and effect.get("current") is not None:
         return f", {effect['measure']} {figure(effect['baseline'])} → {figure(effect['current'])}"
     if effect.get("difference") is not None:
-        return f", {effect['measure']} {figure(effect['difference'])} {effect.get('unit', '')}".rstrip()
+        return f", {effect['measure']} {change(effect['difference'], effect.get('unit', ''), effect['measure'])}"
     return ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from drift.alarm import Alarm
-from drift.effects import SCORE, Effect
+from drift.effects import SCORE, Effect, relative
 from drift.explain import ChangePoint
 from drift.fit import OFF_TOPIC, THUMBS_DOWN
 from drift.mix import Split
@@ -84,6 +84,27 @@ def figure(value: float) -> str:
 def percent(share: float) -> str:
     """A share, two digits that count."""
     return f"{share * 100:.2g} %" if abs(share) < 0.1 else f"{share * 100:.0f} %"
+
+
+def change(value: float, unit: str, measure: str = "") -> str:
+    """A difference between two sides: of lengths, times and costs it is relative (``ratio``), of shares in points."""
+    number, unit = _parts(value, unit, measure)
+    return f"{number} {unit}".rstrip()
+
+
+def between(low: float, high: float, unit: str, measure: str = "") -> str:
+    """An interval of differences, the unit said once."""
+    (least, unit), (most, _) = (_parts(value, unit, measure) for value in (low, high))
+    return f"{least} to {most} {unit}".rstrip()
+
+
+def _parts(value: float, unit: str, measure: str) -> tuple[str, str]:
+    """The number of a difference, with its sign where it has a way, and its unit."""
+    of_baseline = unit == "ratio" or relative(measure)
+    sign = "+" if value > 0 and (of_baseline or unit in ("points", "score")) else "−" if value < 0 else ""
+    if of_baseline or unit == "points":
+        return sign + percent(abs(value)).removesuffix(" %"), "%" if of_baseline else "points"
+    return sign + figure(abs(value)), "" if unit == "score" else unit
 
 
 def lasting(days: float) -> str:

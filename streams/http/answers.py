@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler
 from drift.errors import DriftError
 from streams.http import figures
 from streams.http.texts import shown
-from streams.wording import figure, percent
+from streams.wording import between, change, figure, percent
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +49,8 @@ _pages.filters |= {
     "percent": percent,
     "figure": figure,
     "level": figures.level,
-    "change": figures.change,
-    "between": figures.between,
+    "change": change,
+    "between": between,
 }
 
 

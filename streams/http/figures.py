@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from drift.effects import relative
 from streams.aliases import epoch_ms
 from streams.http.texts import shown
 from streams.wording import figure, lasting, moment, percent
@@ -25,27 +24,6 @@ def level(value: float, unit: str) -> str:
     if unit == "points":
         return percent(value)
     return figure(value) if unit in ("", "score") else f"{figure(value)} {unit}"
-
-
-def change(value: float, unit: str, measure: str = "") -> str:
-    """A difference between two sides: of lengths, times and costs it is relative, of shares in points."""
-    number, unit = _parts(value, unit, measure)
-    return f"{number} {unit}".rstrip()
-
-
-def between(low: float, high: float, unit: str, measure: str = "") -> str:
-    """An interval of differences, the unit said once."""
-    (least, unit), (most, _) = (_parts(value, unit, measure) for value in (low, high))
-    return f"{least} to {most} {unit}".rstrip()
-
-
-def _parts(value: float, unit: str, measure: str) -> tuple[str, str]:
-    """The number of a difference, with its sign where it has a way, and its unit."""
-    of_baseline = relative(measure)
-    sign = "+" if value > 0 and (of_baseline or unit in ("points", "score")) else "−" if value < 0 else ""
-    if of_baseline or unit == "points":
-        return sign + percent(abs(value)).removesuffix(" %"), "%" if of_baseline else "points"
-    return sign + figure(abs(value)), "" if unit == "score" else unit
 
 
 def long(seconds: float) -> str:

@@ -36,9 +36,7 @@ class Beside:
     @property
     def rows(self) -> list[tuple[str, list[tuple[str, str]]]]:
         """By kind of drift: the answer of each, and in a few words why."""
-        return [
-            (kind, [(_answer(one, kind), cell(one, kind)) for one in self.outcomes]) for kind in kinds(self.outcomes)
-        ]
+        return [(kind, [_told(one, kind) for one in self.outcomes]) for kind in kinds(self.outcomes)]
 
     @property
     def words(self) -> list[str]:
@@ -132,11 +130,11 @@ def _made_of(story: Story) -> str:
     return f"{known.card.get('calls', 0):,} calls of {first} to {last} ({known.baseline})"
 
 
-def _answer(one: Outcome, kind: str) -> str:
-    if one.of(kind):
-        return "drift"
+def _told(one: Outcome, kind: str) -> tuple[str, str]:
+    """The answer, and why, which does not say it again."""
     now = one.now(kind)
-    return now.answer if now else "not_enough_data"
+    answer = "drift" if one.of(kind) else now.answer if now else "not_enough_data"
+    return answer, cell(one, kind).removeprefix(f"{answer.replace('_', ' ')}: ")
 
 
 def markdown(found: Sequence[Beside], text: Any) -> Iterator[str]:

@@ -24,7 +24,7 @@ from streams.report.read import Account
 from streams.report.story import Story
 from streams.report.topic_map import topic_map
 from streams.verdicts import CALM
-from streams.wording import figure, moment, percent
+from streams.wording import between, change, figure, moment, percent
 
 ROOM = 2_700_000
 """Bytes of a page at most; what does not fit is told in a sentence."""
@@ -90,8 +90,8 @@ _pages.filters |= {
     "percent": percent,
     "figure": figure,
     "level": words.level,
-    "change": words.change,
-    "between": words.between,
+    "change": change,
+    "between": between,
     "heading": _heading,
     "brief": _brief,
     "said_of": figures.said_of,

@@ -9,14 +9,13 @@ from typing import Any
 import msgspec
 
 from streams.evidence import instant
-from streams.http.figures import between, change
 from streams.plain_text import plain
 from streams.report import beside
 from streams.report.alarms import Alarm
 from streams.report.beside import Beside
 from streams.report.read import Account
 from streams.report.story import Story
-from streams.wording import figure, percent
+from streams.wording import between, change, figure, percent
 
 LONGEST = 600
 """Characters of a text in Markdown."""

@@ -17,12 +17,13 @@ from streams.judging import Judging
 from streams.ledger import Ledger, Place
 from streams.moves import Acknowledgement, Announced, Timetable
 from streams.observe import Clock, Observer, Sight
+from streams.overview import KindNow
 from streams.partition import Committed, Incoming, Partition
 from streams.remeasuring import Remeasuring
 from streams.replaying import AS_IT_WAS, Library, Replaying, Saved, Span, Trial, in_order
 from streams.settings import Settings
 from streams.shelf import Shelf
-from streams.side_by_side import differences, outcomes
+from streams.side_by_side import Outcome, cell, differences, outcomes
 from streams.store import Store
 from streams.wire import Mark, Sent, decode
 from streams.wire import encode as to_wire
@@ -196,6 +197,9 @@ def test_two_baselines_differ_and_it_is_said_in_words():
     (length,) = [one for one in differences(SEGMENT, found[SEGMENT]) if "output length: " in one]
     assert "old since" in length and "new since" in length
     assert length.endswith("; these are different changes.") and "sooner" not in length
+    calm = KindNow("data", "no_drift", "off_topic", 0.51, 0.0142, "points", 0, "")
+    quiet = Outcome(new.trial, msgspec.structs.replace(new.overview, kinds=(calm,)))
+    assert cell(quiet, "data") == "no drift: evidence at 51 % of the threshold, difference +1.4 points"
     same = outcomes(trials, [], [(0, old.overview), (1, old.overview)])
     assert "the same answer, no alarm, by old and new" in " ".join(differences(SEGMENT, same[SEGMENT]))
 

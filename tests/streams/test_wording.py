@@ -8,6 +8,8 @@ import pytest
 from drift.effects import Effect
 from drift.explain import ChangePoint
 from streams.wording import (
+    between,
+    change,
     figure,
     lasting,
     moment,
@@ -129,3 +131,25 @@ def test_calls_without_a_prompt_version_are_called_that():
     said = what_edits_did("bot", alarm, 0.25)
     assert said.startswith("prompt version v2 of bot answers like questions differently from calls without one: by 1.2")
     assert said.endswith("34 % longer than theirs")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((0.151309, "points", "share of calls: error"), "+15 points"),
+        ((-0.688452, "tokens", "typical output length"), "−69 %"),
+        ((0.45, "log tokens", "spread of output length"), "+45 %"),
+        ((2.168, "residual standard deviations", "shift of answers"), "2.17 residual standard deviations"),
+        ((-0.4, "score", "score helpful"), "−0.4"),
+        ((0.0, "points"), "0 points"),
+        ((-0.12, "ratio"), "−12 %"),
+    ],
+)
+def test_a_difference_is_said_in_its_unit_with_its_way(given, said):
+    assert change(*given) == said
+
+
+def test_an_interval_says_its_unit_once():
+    assert between(-0.02, 0.218, "points") == "−2 to +22 points"
+    assert between(0.36, 0.46, "ms", "typical latency") == "+36 to +46 %"
+    assert between(1.86, 2.44, "sd") == "1.86 to 2.44 sd"

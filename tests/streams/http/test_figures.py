@@ -2,29 +2,8 @@
 
 import pytest
 
-from streams.http.figures import between, change, level, long, when
+from streams.http.figures import level, long, when
 from streams.http.texts import shown
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ((0.151309, "points", "share of calls: error"), "+15 points"),
-        ((-0.688452, "tokens", "typical output length"), "−69 %"),
-        ((0.45, "log tokens", "spread of output length"), "+45 %"),
-        ((2.168, "residual standard deviations", "shift of answers"), "2.17 residual standard deviations"),
-        ((-0.4, "score", "score helpful"), "−0.4"),
-        ((0.0, "points"), "0 points"),
-    ],
-)
-def test_a_difference_is_said_in_its_unit_with_its_way(given, said):
-    assert change(*given) == said
-
-
-def test_an_interval_says_its_unit_once():
-    assert between(-0.02, 0.218, "points") == "−2 to +22 points"
-    assert between(0.36, 0.46, "ms", "typical latency") == "+36 to +46 %"
-    assert between(1.86, 2.44, "sd") == "1.86 to 2.44 sd"
 
 
 def test_a_side_is_said_in_its_unit():
