@@ -143,6 +143,8 @@ def _joined(narrow: str, shape: Sequence[int], planes: bytes) -> npt.NDArray[Any
     size, rest = divmod(len(planes), kind.itemsize)
     if rest:
         raise ValueError(f"{len(planes)} bytes are no array of {kind}")
+    if kind.itemsize == 1:
+        return np.frombuffer(planes, kind).reshape(shape)
     whole = bytearray(len(planes))
     for place in range(kind.itemsize):  # several times as fast as a transposed copy
         whole[place :: kind.itemsize] = planes[place * size : (place + 1) * size]

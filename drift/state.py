@@ -143,10 +143,12 @@ def with_exemplars(state: SegmentState, pane: Pane) -> SegmentState:
     rows = _appended(state.rows, pane.sample.rows[:10])[-EXEMPLARS:]
     new = pane.sample.texts or (("", ""),) * len(pane.sample.rows)
     texts = (*state.texts, *new[:10])[-EXEMPLARS:]
-    used = {*rows["stratum"].tolist(), *rows["markers"].ravel().tolist()}
-    used |= {event.before for event in state.markers.events} | {event.after for event in state.markers.events}
-    used |= set(state.markers.usual.values())
-    names = {code: name for code, name in {**state.names, **pane.names}.items() if code in used}
+    names = state.names
+    if not pane.names.keys() <= names.keys():  # else they cannot grow
+        used = {*rows["stratum"].tolist(), *rows["markers"].ravel().tolist()}
+        used |= {event.before for event in state.markers.events} | {event.after for event in state.markers.events}
+        used |= set(state.markers.usual.values())
+        names = {code: name for code, name in {**names, **pane.names}.items() if code in used}
     return replace(state, rows=rows, texts=texts, names=names)
 
 
