@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 import numpy as np
@@ -120,8 +120,40 @@ class Measures:
             A file is cut off or damaged.
         """
         found = False
+        for day in self.days(start, end):
+            for calls in self._calls_of(day, segments, start, end):
+                found = True
+                yield calls
+        if not found:
+            self._refuse(segments)
+
+    def days(self, start: int | None = None, end: int | None = None) -> list[str]:
+        """Days of which there are measures, UTC, in order.
+
+        Raises
+        ------
+        LensMismatchError
+            They were measured by another embedder.
+        SettingsError
+            There are none.
+        """
         low, high = day_of(start) if start is not None else "", day_of(end - 1) if end is not None else "9999"
-        for part in self._files(low, high):
+        found = sorted({one[2] for one in map(_FILE.fullmatch, self._files(low, high)) if one})
+        return found or self._refuse(())
+
+    def of_day(self, day: str, segments: Collection[str] = ()) -> Unseen | None:
+        """Measured calls of a day, in the order of their files; None where there are none of these segments.
+
+        Raises
+        ------
+        BrokenOffError
+            A file is cut off or damaged.
+        """
+        parts = list(self._calls_of(day, segments, None, None))
+        return joined(parts) if parts else None
+
+    def _calls_of(self, day: str, segments: Collection[str], start: int | None, end: int | None) -> Iterator[Unseen]:
+        for part in self._files(day, day):
             for table in self._tables(part):
                 calls = from_table(table)
                 at = np.array([one.event_time for one in calls.records], np.int64)
@@ -131,12 +163,9 @@ class Measures:
                 if segments:
                     kept &= np.array([segment in segments for segment in table.column("segment").to_pylist()], bool)
                 if kept.any():
-                    found = True
                     yield take(calls, np.flatnonzero(kept))
-        if not found:
-            self._refuse(segments)
 
-    def _refuse(self, segments: Collection[str]) -> None:
+    def _refuse(self, segments: Collection[str]) -> NoReturn:
         others = {one[1] for one in map(_FILE.fullmatch, self._names()) if one} - {self._key}
         if others:
             raise LensMismatchError(
@@ -159,6 +188,43 @@ class Measures:
     def _tables(self, name: str, columns: Sequence[str] | None = None) -> Iterator[Table]:
         with File(self._archive.folder, name, schema(self._embedder.dim, BUCKETS)) as file:
             yield from file.tables(columns)
+
+
+class Kept(NamedTuple):
+    """Calls of a segment that an archive holds measures of: event times of the first and last, how many, by what."""
+
+    segment: str
+    embedder: str
+    first: int
+    last: int
+    calls: int
+
+
+def contents(archive: Archive) -> tuple[list[Kept], int]:
+    """What an archive holds of calls' measures, and its bytes.
+
+    Raises
+    ------
+    BrokenOffError
+        A file is cut off or damaged.
+    """
+    folder, size, found = archive.folder, 0, dict[tuple[str, str], Kept]()
+    names = ("segment", "embedder", "event_time")
+    for name in folder.names("measures") if folder.exists() else ():
+        if not _FILE.fullmatch(name):
+            continue
+        size += folder.size(name)
+        whole = schema(1, 1)
+        with File(folder, name, arrow()[0].schema([whole.field(one) for one in names])) as file:
+            for table in file.tables():
+                grouped = table.group_by(list(names[:2])).aggregate(
+                    [("event_time", "min"), ("event_time", "max"), ("event_time", "count")]
+                )
+                for one in map(Kept._make, zip(*map(_whole, grouped.columns), strict=True)):
+                    known = found.get(one[:2], one._replace(calls=0))
+                    first, last = min(known.first, one.first), max(known.last, one.last)
+                    found[one[:2]] = one._replace(first=first, last=last, calls=known.calls + one.calls)
+    return [found[one] for one in sorted(found)], size
 
 
 class ArchivedMeter(Meter):
@@ -242,8 +308,12 @@ def from_table(table: Table) -> Unseen:
 
 
 def _plain(table: Table, name: str) -> list[Any]:
-    column = table.column(name)
-    return list((column.cast("int64") if name == "event_time" else column).to_pylist())
+    return _whole(table.column(name))
+
+
+def _whole(column: Any) -> list[Any]:
+    """Values of a column; times are milliseconds since 1970."""
+    return list((column.cast("int64") if str(column.type).startswith("timestamp") else column).to_pylist())
 
 
 def _json(value: dict[str, Any]) -> str | None:

@@ -10,8 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from drift import pane as panes
-from streams.measure import Meter, segment_of
-from streams.observe import EVER, Clock, Sight
+from models.base import Embedder
+from streams.building import in_order
+from streams.measure import Meter, Unseen, segment_of
+from streams.measures import ArchivedMeter
+from streams.observe import EVER, Clock, Observer, Sight
 from streams.partition import Committed, Incoming, Partition, Taken
 from streams.records import Record
 from streams.replaying import Span
@@ -19,6 +22,9 @@ from streams.wire import Mark, Message, Sent
 
 FAST = 1
 """Level of compression of panes, as the observer's: equal panes are equal bytes."""
+
+AT_ONCE = 1000
+"""Calls of an archive that are measured at once."""
 
 
 class _Chosen(Partition):
@@ -93,9 +99,63 @@ class Remeasuring:
         return self._told(source, one.close(), EVER)
 
     def _told(self, source: int, found: Sequence[panes.Pane], watermark: int) -> list[Message]:
-        one = self._partitions[source]
-        told: list[Message] = [
-            Sent(source, pane.segment, pane.tick, pane.end, pane.n, pane.lens, panes.encode(pane, level=FAST))
-            for pane in found
-        ]
-        return [*told, Mark(source, len(self._partitions), watermark, one.position)]
+        position = self._partitions[source].position
+        return [*_sent(source, found), Mark(source, len(self._partitions), watermark, position)]
+
+
+class FromMeasures:
+    """Calls whose measures an archive keeps, a day at a time, as one partition that none of them is late in.
+
+    Parameters
+    ----------
+    chosen
+        Segments to measure, None for all.
+    """
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        sight_of: Callable[[str, int], Sight],
+        clock: Clock,
+        *,
+        span: Span,
+        chosen: Collection[str] | None = None,
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self._embedder, self._sight_of, self._clock = embedder, sight_of, clock
+        self._span, self._chosen = span, chosen
+
+    def begin(self) -> list[Message]:
+        """What is to be said before anything is read."""
+        return [Mark(0, 1, 0, 0)]
+
+    def take(self, source: int, day: Unseen) -> list[Message]:
+        """Panes of a day: no tick reaches into another."""
+        meter, clock = ArchivedMeter(self._embedder, [day]), self._clock
+        records = in_order(
+            one
+            for one in meter.records
+            if self._span.holds(clock.tick(one.event_time))
+            and (self._chosen is None or segment_of(one) in self._chosen)
+        )
+        observer = Observer(meter, self._sight_of, clock)
+        for low in range(0, len(records), AT_ONCE):
+            observer.add(records[low : low + AT_ONCE])
+        found = observer.finish()
+        self.counts.update(calls=len(records), duplicates=observer.duplicates)
+        return [*_sent(source, found), Mark(source, 1, max((one.end for one in found), default=0), 0)]
+
+    def beyond(self, source: int) -> bool:
+        """Never: only the days that are wanted are read."""
+        return False
+
+    def end(self, source: int) -> list[Message]:
+        """There is no more."""
+        return [Mark(source, 1, EVER, 0)]
+
+
+def _sent(source: int, found: Iterable[panes.Pane]) -> list[Message]:
+    return [
+        Sent(source, pane.segment, pane.tick, pane.end, pane.n, pane.lens, panes.encode(pane, level=FAST))
+        for pane in found
+    ]

@@ -32,6 +32,7 @@ from streams.evidence import instant
 from streams.extent import Wanted
 from streams.importing import bring
 from streams.measure import segment_of
+from streams.measures import Measures, contents
 from streams.records import Record
 from streams.settings import Settings
 
@@ -145,7 +146,6 @@ def export(
 
 
 def _export_measures(address: str, reading: Reading, source: str, segments: Sequence[str], settings: Settings) -> None:
-    from streams.measures import Measures
 
     out, place, meter = console(), Archive(address, create=True), open_meter(settings)
     measures, wanted = Measures(place, meter.embedder), reading.wanted
@@ -241,7 +241,7 @@ def compact_panes(address: str, age: int, into: int | None, as_json: bool) -> No
 def show(address: str, segments: tuple[str, ...], lens: str, as_json: bool) -> None:
     """Show what an archive holds of each segment and lens: span, calls, panes, bytes, lengths of ticks, gaps.
 
-    A gap is an hour or more without any call.
+    A gap is an hour or more without any call. Then what measures of calls it holds ('export --measures').
 
     \b
       driftline archive show s3://bucket/archive
@@ -266,6 +266,20 @@ def show(address: str, segments: tuple[str, ...], lens: str, as_json: bool) -> N
             emit(_holding(one, holes))
     if not as_json:
         say(console(), *(table(rows) if found else [f"{address} holds no panes"]))
+    _show_measures(place, segments, as_json=as_json)
+
+
+def _show_measures(place: Archive, segments: Sequence[str], *, as_json: bool) -> None:
+    kept, size = contents(place)
+    kept = [one for one in kept if not segments or one.segment in segments]
+    rows = [("measures of", "from", "to (UTC)", "calls", "measured by")]
+    for one in kept:
+        first, last = instant(one.first), instant(one.last)
+        rows.append((one.segment, first[:16], last[:16], f"{one.calls:,}", one.embedder))
+        if as_json:
+            emit({"measures_of": one.segment, "from": first, "to": last, "calls": one.calls, "embedder": one.embedder})
+    if kept and not as_json:
+        say(console(), "", *table(rows), f"measures take {_size(size)}")
 
 
 def _names(every: Sequence[Holding]) -> str:

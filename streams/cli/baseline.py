@@ -15,6 +15,7 @@ from drift.anchor import anchored
 from drift.baseline import Baseline
 from drift.errors import BaselineRefusedError, SettingsError
 from drift.lens import Lens
+from streams.archive import Archive
 from streams.building import Progress, build_baseline
 from streams.cli.card import baseline_card, described, moved, next_command, table
 from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options, say, settings_options
@@ -26,6 +27,7 @@ from streams.cli.tags import at, tag_command, tags, tell_workers
 from streams.evidence import instant
 from streams.extent import Wanted
 from streams.measure import Meter
+from streams.measures import ArchivedMeter, Measures
 from streams.privacy import private
 from streams.records import Record
 from streams.settings import Settings
@@ -45,6 +47,11 @@ def baseline() -> None:
 @click.argument("source", metavar="FILE|-|kafka:[TOPIC]", required=False)
 @click.option(
     "--from-archive", "archive", metavar="ADDRESS", help="Build it of an archive's panes: no call is read or embedded."
+)
+@click.option(
+    "--measures",
+    is_flag=True,
+    help="With --from-archive: of the measures of calls that it keeps, not of panes; through any lens then.",
 )
 @click.option("--segment", "segments", multiple=True, metavar="SEGMENT", help="Only this segment. Repeatable.")
 @click.option("--tag", "--name", "tag", metavar="TAG", help="Let SEGMENT@TAG name it, such as prod.")
@@ -69,6 +76,7 @@ def baseline() -> None:
 def build(
     source: str | None,
     archive: str | None,
+    measures: bool,
     segments: tuple[str, ...],
     tag: str | None,
     first: int | None,
@@ -91,7 +99,9 @@ def build(
     than --lateness allows are left out, as the live service leaves them out.
 
     With --from-archive it is built of the panes of an archive ('driftline archive') instead, a month in seconds,
-    through the lens that they were seen through; at least 1,000 calls must be left as a fair sample of all.
+    through the lens that they were seen through; at least 1,000 calls must be left as a fair sample of all. With
+    --measures it is built of the calls whose measures the archive keeps, through a lens of its own or any other: no
+    text is read and nothing is embedded.
 
     Lines may be in any order. At least 200 calls of a segment are needed; 3,000 or more over a week or two serve best.
     Calls of which more than half repeat an input, or that drift much inside, are refused; 'driftline baseline check'
@@ -102,24 +112,34 @@ def build(
       driftline baseline build calls.jsonl --segment support-bot/answer --first 3000 -o support.safetensors
       driftline baseline build kafka: --from 2026-01-05 --to 2026-01-12 --tag prod
       driftline baseline build --from-archive s3://bucket/archive --segment support-bot/answer --from 2026-01-01
+      driftline baseline build --from-archive s3://bucket/archive --measures --segment support-bot/answer
     """
     out, store = console(), Store(settings.store)
     if (source is None) == (archive is None):
         raise SettingsError("name where the calls are, SOURCE, or --from-archive ADDRESS: one of them")
-    if archive is not None:
+    if measures and archive is None:
+        raise SettingsError("--measures are an archive's: name it by --from-archive")
+    if archive is not None and not measures:
         if first:
             raise SettingsError("--first counts calls, an archive holds panes: choose a range by --from and --to")
         made = _of_archive(archive, segments, start, end, lens_name, force, output, store, settings, out)
         _finish(made, tag, output, by, why, at, as_json, store, settings, out)
         return
-    assert source is not None
-    reading = replace(reading, wanted=Wanted(start, end, first, segments))
-    groups = chosen(grouped(read(source, reading, out), start, end), segments, source)
+    meter: Meter
+    facts: dict[str, Any]
+    if archive is not None:
+        source, meter = archive, _of_measures(archive, segments, start, end, settings)
+        records, facts = iter(meter.records), {"source": f"measures of archive {archive}"}
+    else:
+        assert source is not None
+        reading = replace(reading, wanted=Wanted(start, end, first, segments))
+        records, facts = read(source, reading, out), {"source": reading.source(source)}
+        meter = open_meter(settings)
+    groups = chosen(grouped(records, start, end), segments, source)
     if output and len(groups) > 1:
         raise SettingsError(f"-o holds one baseline, {source} has {len(groups)} segments: choose one by --segment")
-    meter = open_meter(settings)
     lens = _lens(lens_name, store, meter)
-    facts = {"source": reading.source(source)} | ({"first": first} if first else {})
+    facts |= {"first": first} if first else {}
 
     def make(records: Sequence[Record], progress: Progress) -> Baseline:
         taken = first_calls(records, first, settings.clock) if first else records
@@ -187,7 +207,6 @@ def _of_archive(
 ) -> Iterator[Baseline]:
     """Baselines of segments of an archive; all of them where none is named."""
     from streams import from_archive
-    from streams.archive import Archive
 
     place = Archive(address)
     names = segments or sorted({one.segment for one in place.contents()})
@@ -211,6 +230,14 @@ def _of_archive(
         )
 
     return _each({name: name for name in names}, make, out)
+
+
+def _of_measures(
+    address: str, segments: Sequence[str], start: int | None, end: int | None, settings: Settings
+) -> ArchivedMeter:
+    """What an archive has measured of calls."""
+    embedder = open_meter(settings).embedder
+    return ArchivedMeter(embedder, Measures(Archive(address), embedder).calls(segments, start, end))
 
 
 def _lens(name: str | None, store: Store, meter: Meter) -> Lens | None:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from rich.console import Console
 
 from drift.errors import SettingsError, SourceError
 from streams import sources
+from streams.archive import Archive
 from streams.cli.common import open_meter, say
 from streams.cli.rejudged import Request, Result, check
 from streams.cli.replay_screen import progress
 from streams.kafka.replay import decisions
 from streams.kafka.stretch import Stretch, Stretches, stretches
-from streams.measure import Meter
+from streams.measure import Meter, Unseen
+from streams.measures import Measures
 from streams.moves import Decision, Timetable
 from streams.observe import Sight
 from streams.overview import Overview
 from streams.partition import Incoming
-from streams.remeasuring import Remeasuring
+from streams.remeasuring import FromMeasures, Remeasuring
 from streams.replay_jobs import Report
 from streams.replay_rows import ReplayRows
 from streams.replaying import Library, Replaying, Seen, Told, in_order
@@ -33,6 +36,8 @@ _BATCH = 2000
 
 def from_calls(request: Request, out: Console) -> Result:
     """Measure calls again, each through the lens of the trial's baseline, and judge their panes.
+
+    Calls are those of a file or topic, or of an archive that keeps their measures.
 
     Raises
     ------
@@ -46,17 +51,38 @@ def from_calls(request: Request, out: Console) -> Result:
     for trial in request.trials:
         if trial.baseline:
             require_embedder(meter, trial.baseline.lens, f"baseline {trial.baseline.id} ({trial.name})")
-    topic = sources.topic(request.source, settings.kafka)
-    plan = _calls_plan(request, topic)
+    topic = None if request.archive else sources.topic(request.source, settings.kafka)
+    kept = Measures(Archive(request.archive), meter.embedder) if request.archive else None
+    plan = _days_plan(request, kept) if kept else _calls_plan(request, topic)
     known = decisions(settings.kafka, lambda text: say(out, text)) if request.as_it_was else ()
     again = _Again(request, meter, plan, known)
     with progress(out, plan) as told:
-        batches = _topic_batches(request, topic, plan, again) if topic else _file_batches(request.source)
+        batches: Iterator[tuple[int, Any, int]]
+        if kept:
+            batches = _days(request, kept, again.segments)
+        else:
+            batches = _topic_batches(request, topic, plan, again) if topic else _file_batches(request.source)
         for source, batch, position in batches:
             again.take(source, batch)
             told(Report(source, position, again.alarms, again.calls), out)
         again.end()
     return again.result()
+
+
+def _reach(request: Request) -> tuple[int | None, int | None]:
+    """Event times of the calls of all ticks of the range."""
+    start, end = request.span.start, request.span.end
+    return start, None if end is None else end + request.settings.clock.tick_ms
+
+
+def _days_plan(request: Request, kept: Measures) -> dict[int, Stretch]:
+    return {0: Stretch(0, len(kept.days(*_reach(request))))}
+
+
+def _days(request: Request, kept: Measures, segments: Collection[str]) -> Iterator[tuple[int, Unseen, int]]:
+    for number, day in enumerate(kept.days(*_reach(request)), 1):
+        if (calls := kept.of_day(day, segments)) is not None:
+            yield 0, calls, number
 
 
 def _calls_plan(request: Request, topic: str | None) -> dict[int, Stretch]:
@@ -97,7 +123,7 @@ class _Again:
         self, request: Request, meter: Meter, plan: Mapping[int, Stretch], decisions: Sequence[Decision]
     ) -> None:
         self._request, self._meter, self._plan = request, meter, plan
-        self._groups: list[tuple[list[int], Remeasuring, Replaying]] = []
+        self._groups: list[tuple[list[int], Remeasuring | FromMeasures, Replaying]] = []
         self._told: list[Told] = []
         alike: dict[object, list[int]] = {}
         for number, trial in enumerate(request.trials):
@@ -109,7 +135,9 @@ class _Again:
         for number, (_, remeasuring, _) in enumerate(self._groups):
             self._hear(number, remeasuring.begin())
 
-    def _group(self, numbers: list[int], decisions: Sequence[Decision]) -> tuple[list[int], Remeasuring, Replaying]:
+    def _group(
+        self, numbers: list[int], decisions: Sequence[Decision]
+    ) -> tuple[list[int], Remeasuring | FromMeasures, Replaying]:
         request, settings = self._request, self._request.settings
         trials = [request.trials[number] for number in numbers]
         store, given = Store(settings.store), [one.baseline for one in trials if one.baseline]
@@ -125,16 +153,21 @@ class _Again:
             chosen, sight_of = None, lambda segment, tick: library.sight(table, segment, tick)
             if request.segments:
                 chosen = set(request.segments)
-        remeasuring = Remeasuring(
-            self._meter,
-            sight_of,
-            settings.clock,
-            self._plan,
-            segments=settings.segments,
-            span=request.span,
-            chosen=chosen,
-            starts=lambda source: self._plan[source].start,
-        )
+        remeasuring: Remeasuring | FromMeasures
+        if request.archive:
+            embedder, clock = self._meter.embedder, settings.clock
+            remeasuring = FromMeasures(embedder, sight_of, clock, span=request.span, chosen=chosen)
+        else:
+            remeasuring = Remeasuring(
+                self._meter,
+                sight_of,
+                settings.clock,
+                self._plan,
+                segments=settings.segments,
+                span=request.span,
+                chosen=chosen,
+                starts=lambda source: self._plan[source].start,
+            )
         rows = [ReplayRows(request.rows, number) for number in numbers] if request.rows else ()
         replaying = Replaying(settings, library, trials, request.span, segments=request.segments, rows=rows)
         return numbers, remeasuring, replaying
@@ -149,7 +182,14 @@ class _Again:
         """Calls judged so far."""
         return max(replaying.seen.calls for *_, replaying in self._groups)
 
-    def take(self, source: int, batch: Sequence[Incoming]) -> None:
+    @property
+    def segments(self) -> set[str]:
+        """Those that are measured; none where all are."""
+        trials = self._request.trials
+        every = any(one.baseline is None for one in trials) and not self._request.segments
+        return set() if every else {*self._request.segments, *(one.segment for one in trials if one.segment)}
+
+    def take(self, source: int, batch: Any) -> None:
         """Measure and judge the next calls of a partition."""
         for number, (_, remeasuring, _) in enumerate(self._groups):
             self._hear(number, remeasuring.take(source, batch))
@@ -188,6 +228,7 @@ class _Again:
         if counts["late"]:
             said.append(f"calls that came too late and were left out: {counts['late']:,}")
         if not seen.ticks and not counts["calls"]:
-            raise SourceError(f"{self._request.source} holds no call records in the range")
+            where = self._request.archive or self._request.source
+            raise SourceError(f"{where} holds no calls of the baselines' segments in the range")
         check(self._request, seen, "calls")
         return Result(in_order(self._told), seen, overviews, said, by_trial)

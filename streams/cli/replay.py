@@ -25,6 +25,9 @@ from streams.store import Store
 
 LIVE = ("kafka_brokers", *(name for name in SETTINGS if name not in ("pool", "slices")))
 
+TOPIC = "kafka:"
+"""What --observe stands for without a value."""
+
 _OFFSETS = re.compile(r"(\d+):(\d*)-(\d*)")
 
 
@@ -53,9 +56,9 @@ _OFFSETS = re.compile(r"(\d+):(\d*)-(\d*)")
     "--observe",
     metavar="[FILE|kafka:[TOPIC]]",
     is_flag=False,
-    flag_value="kafka:",
-    help="Measure the calls of a file or topic again, through the baseline's own lens, instead of reading panes.  "
-    "[without a value: the topic of calls]",
+    flag_value=TOPIC,
+    help="Measure the calls of a file or topic again, through the baseline's own lens, instead of reading panes; with "
+    "--archive those whose measures it keeps, which embeds nothing.  [without a value: the topic of calls]",
 )
 @click.option(
     "--archive",
@@ -137,6 +140,7 @@ def replay(
       driftline replay --as-it-was --segment support-bot/answer --json
       driftline replay --baseline new.safetensors --observe --from 2026-01-31
       driftline replay --baseline 0f542b95 --archive s3://bucket/archive --from 2026-01-01 --verdicts v.jsonl.zst
+      driftline replay --baseline new.safetensors --observe --archive s3://bucket/archive
 
     Exit status: 0 done, 1 drift found where --fail-on drift is given, 2 wrong use, no panes in the range or another
     lens, 3 failed while running, stopped, or a segment without an answer where --fail-on drift is given.
@@ -197,7 +201,11 @@ def _agreeing(
 ) -> None:
     """Refuse options that mean nothing beside each other."""
     for wrong, why in (
-        (observe and archive, "--archive holds panes, --observe measures calls: give one of them"),
+        (
+            archive and observe not in (None, TOPIC),
+            "--archive has calls of its own: leave the value of --observe out",
+        ),
+        (observe and mixed, "--mixed is of panes, --observe measures calls: give one of them"),
         (observe and resume, "--resume goes with panes: --observe measures from the beginning of the range"),
         (offsets and archive, "--offsets are of the topic: choose a part of an archive by --from and --to"),
         (mixed and not archive, "--mixed is of archives: name one by --archive"),

@@ -11,6 +11,7 @@ from drift.block import sizes
 from streams.archive import Archive
 from streams.archive_rows import Row
 from streams.building import measured_panes
+from streams.evidence import instant
 from streams.observe import Clock
 from tests.streams import panes as ticks
 from tests.streams import traffic
@@ -153,6 +154,63 @@ def test_measures_of_a_file_are_exported_by_choice(driftline, write, tmp_path):
     ran = driftline("archive", "export", tmp_path / "a", "--measures", "--calls", path, "--segment", "nobody")
     assert ran.status == 2
     assert not (tmp_path / "a").exists()
+
+
+@pytest.fixture
+def measured(driftline, tmp_path):
+    """An archive that holds measures of calls, and their file."""
+    path, place = tmp_path / "calls.jsonl", str(tmp_path / "measured")
+    path.write_bytes(b"".join(one + b"\n" for one in traffic.lines(traffic.calls(0, 1600, changed_from=1300))))
+    assert driftline("archive", "export", place, "--measures", "--calls", path).status == 0
+    return place, path
+
+
+def test_show_tells_what_measures_there_are(driftline, measured):
+    (one,) = values(driftline("archive", "show", measured[0], "--json"))
+    assert (one["measures_of"], one["calls"]) == (traffic.SEGMENT, 1600)
+    assert "measures take" in driftline("archive", "show", measured[0]).err
+
+
+def test_a_lens_of_its_own_is_fitted_and_judged_through_without_texts(driftline, measured, monkeypatch):
+    place, path = measured
+    monkeypatch.setenv("DRIFTLINE_TEXTS", "none")
+    of_calls, of_measures = (
+        values(driftline("baseline", "build", *given, "--first", "1000", "--json"))[0]
+        for given in ((path,), ("--from-archive", place, "--measures"))
+    )
+    assert of_measures["facts"]["source"] == f"measures of archive {place}"
+    assert [of_measures[name] for name in ("lens", "calls", "topics")] == [
+        of_calls[name] for name in ("lens", "calls", "topics")
+    ]
+    name = of_measures["baseline"]
+    (after,) = traffic.records(traffic.calls(1000, 1001))
+    start = ("--from", instant(after.event_time))
+    wanted = driftline("replay", "--baseline", name, "--observe", path, *start, "--json")
+    found = driftline("replay", "--baseline", name, "--observe", "--archive", place, *start, "--json")
+    assert (found.status, wanted.status) == (0, 0), found.err
+    assert b'"firing"' in found.out
+    assert found.out == wanted.out
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--from", "2026-02-01"), "holds no measures of calls"),
+        (("--observe", "calls.jsonl"), "--archive has calls of its own: leave the value of --observe out"),
+        (("--mixed",), "--mixed is of panes, --observe measures calls: give one of them"),
+    ],
+)
+def test_what_cannot_be_measured_again_is_told(driftline, measured, normal, given, said):
+    ran = driftline("replay", "--baseline", normal, "--observe", "--archive", measured[0], *given)
+    assert (ran.status, ran.out) == (2, b"")
+    assert said in ran.err
+
+
+def test_measures_of_another_embedder_or_none_are_told(driftline, measured, address, normal):
+    ran = driftline("replay", "--baseline", normal, "--observe", "--archive", address)
+    assert ran.status == 2 and "driftline archive export --measures" in ran.err
+    ran = driftline("baseline", "build", "--measures", measured[1])
+    assert ran.status == 2 and "name it by --from-archive" in ran.err
 
 
 def test_a_baseline_is_built_of_an_archive_and_named(driftline, address, tmp_path):

@@ -217,7 +217,7 @@ def test_larger_ticks_are_another_resolution_and_say_so(driftline, address, norm
         (("--from", "2026-02-01", "--to", "2026-01-01"), "exchange them"),
         (("--from", "2027-01-01"), "holds no panes of support-bot/answer between --from and --to; they reach from"),
         (("--offsets", "0:1-2"), "--offsets are of the topic"),
-        (("--observe",), "give one of them"),
+        (("--observe", "calls.jsonl"), "leave the value of --observe out"),
         (("--resume", "r", "--verdicts", "v.jsonl"), "leave --resume out"),
         (("--mixed", "--publish", "topic"), "never published"),
         (("--verdicts", "v.csv"), "must end in .jsonl or .jsonl.zst"),
