@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from tempfile import TemporaryDirectory
 
 import msgspec
 from threadpoolctl import threadpool_limits
@@ -23,12 +24,15 @@ from drift import baseline as baselines
 from drift.baseline import Baseline
 from drift.pane import encode
 from models.static import StaticEmbedder
+from streams.archive import Archive
+from streams.archive_rows import Row
 from streams.building import build_baseline
 from streams.measure import Meter
 from streams.observe import Clock, Observer, Sight
 from streams.partition import Incoming
 from streams.records import Record
 from streams.remeasuring import Remeasuring
+from streams.replay_rows import ReplayRows, join
 from streams.replaying import Library, Replaying, Span, Trial
 from streams.settings import Settings
 from streams.store import Store
@@ -80,16 +84,23 @@ def by_panes(meter: Meter, known: Sequence[Baseline], records: Sequence[Record],
         for message in again.end(0):
             one.take(total, message)
 
-    steps: dict[str, Step] = {
-        "one": lambda repeat: replayed(known[:1], log),
-        "two": lambda repeat: replayed(known, log),
-    }
-    spent = alternate(steps, per=total * copies, repeats=REPEATS, clock=time.process_time)
+    with TemporaryDirectory() as folder:
+        archive = archived(folder, log)
+        steps: dict[str, Step] = {
+            "one": lambda repeat: replayed(known[:1], log),
+            "two": lambda repeat: replayed(known, log),
+            "verdicts": lambda repeat: kept(folder, known[:1], log),
+            "archive": lambda repeat: from_archive(known[:1], archive),
+        }
+        spent = alternate(steps, per=total * copies, repeats=REPEATS, clock=time.process_time)
     spent |= alternate({"observe": observed}, per=total, repeats=REPEATS, clock=time.process_time)
     heading(f"replay, µs a call, {count:,} calls a pane, {total // count * copies} panes")
     goal = ", goal 1,000,000" if count == 1000 else ""
     show("panes, one baseline", spent["one"], f"{rate(spent['one'])}{goal}")
     show("panes, two baselines side by side", spent["two"], rate(spent["two"]))
+    for name, what in (("verdicts", "panes, with a verdict file"), ("archive", "panes of an archive on a local disk")):
+        times = ratio(spent[name], spent["one"])
+        show(f"{what}, one baseline", spent[name], f"{rate(spent[name])}, {times:.2f} ×")
     times = ratio(spent["observe"], spent["one"])
     show(
         "calls measured again (--observe), all texts new", spent["observe"], f"{rate(spent['observe'])}, {times:.0f} ×"
@@ -124,18 +135,40 @@ def messages(meter: Meter, baseline: Baseline, calls: Sequence[Record], copies: 
     return made
 
 
-def replaying(known: Sequence[Baseline]) -> Replaying:
+def replaying(known: Sequence[Baseline], rows: Sequence[ReplayRows] = ()) -> Replaying:
     """A replay by these baselines that has seen nothing."""
     trials = [Trial.of(one.id, one) for one in known]
-    return Replaying(SETTINGS, Library(Store("memory://replay"), SETTINGS, known), trials, Span())
+    return Replaying(SETTINGS, Library(Store("memory://replay"), SETTINGS, known), trials, Span(), rows=rows)
 
 
-def replayed(known: Sequence[Baseline], log: Sequence[bytes]) -> int:
-    """Records of the alarms of a whole log: how many."""
-    one, told = replaying(known), 0
+def replayed(known: Sequence[Baseline], log: Sequence[bytes], rows: Sequence[ReplayRows] = ()) -> Replaying:
+    """A replay that has judged a whole log."""
+    one = replaying(known, rows)
     for offset, message in enumerate(log):
-        told += len(one.take(offset, decode(message)))
-    return told
+        one.take(offset, decode(message))
+    return one
+
+
+def kept(folder: str, known: Sequence[Baseline], log: Sequence[bytes]) -> None:
+    """The same with the verdict file of the only segment."""
+    with TemporaryDirectory(dir=folder) as place:
+        one = replayed(known, log, [ReplayRows(place, 0)])
+        one.finish()
+        join(f"{place}/v.jsonl.zst", place, 0, [known[0].segment], one.counts[0])
+
+
+def archived(folder: str, log: Sequence[bytes]) -> Archive:
+    """An archive of the panes of a log."""
+    archive = Archive(f"{folder}/archive", create=True)
+    archive.add(Row.of(one) for one in map(decode, log) if isinstance(one, Sent))
+    return archive
+
+
+def from_archive(known: Sequence[Baseline], archive: Archive) -> None:
+    """A replay of all panes of an archive."""
+    one = replaying(known)
+    for closed in archive.closed():
+        one.apply(closed)
 
 
 def month(meter: Meter, baseline: Baseline, records: Sequence[Record], count: int) -> None:
@@ -171,7 +204,7 @@ _LOG: list[bytes] = []
 
 def _partition(data: bytes) -> int:
     with threadpool_limits(1):
-        return replayed([baselines.decode(data)], _LOG)
+        return replayed([baselines.decode(data)], _LOG).seen.panes
 
 
 if __name__ == "__main__":
