@@ -36,11 +36,11 @@ from streams.checks import Rejected
 from streams.measure import segment_of
 from streams.meters import open_meter
 from streams.notebook import Figure, Frame, Judged, SideBySide
+from streams.notebook_input import Instant, require_baselines, require_calls, settings_or_default, span
 from streams.privacy import private
-from streams.records import Record, decode
-from streams.replaying import Span, Told, Trial
+from streams.records import FIELDS, Record, decode
+from streams.replaying import Told, Trial
 from streams.settings import Settings
-from streams.settings import load as load_settings
 from streams.shelf import require_embedder
 from streams.side_by_side import differences, outcomes
 from streams.sources import Line
@@ -107,7 +107,7 @@ def load(
     SourceError
         The file cannot be read.
     SettingsError
-        A value is of a type that JSON has no word for.
+        A value is of a type that JSON has no word for, or ``field_map`` names what is no field.
 
     Examples
     --------
@@ -115,6 +115,10 @@ def load(
     >>> len(calls), calls.rejected[0].field
     (1, 'event_time')
     """
+    if isinstance(source, Mapping):
+        raise SettingsError("load: got one mapping: give a list of them, a file or a frame")
+    if strange := set(field_map or ()) - set(FIELDS):
+        raise SettingsError(f"load: field_map: {min(strange)} is no field; fields are {', '.join(sorted(FIELDS))}")
     name = str(source) if isinstance(source, str | Path) else ""
     lines = sources.lines(name) if name else (_line(n, one) for n, one in _rows(source))
     now_ms = time.time_ns() // 1_000_000
@@ -131,8 +135,8 @@ def _rows(source: Any) -> Iterable[tuple[int, Mapping[str, Any]]]:
     return enumerate(source, 1)
 
 
-def _line(number: int, call: Mapping[str, Any]) -> Line:
-    given = {name: value for name, value in call.items() if not _missing(value)}
+def _line(number: int, call: Any) -> Line:
+    given = {name: value for name, value in call.items() if not _missing(value)} if isinstance(call, Mapping) else call
     try:
         return Line(number, msgspec.json.encode(given, enc_hook=_plain))
     except (TypeError, NotImplementedError) as error:
@@ -157,8 +161,8 @@ def make_baseline(
     what: Sequence[Record] | Archive,
     *,
     segment: str = "",
-    start: int | None = None,
-    end: int | None = None,
+    start: Instant = None,
+    end: Instant = None,
     like: Baseline | None = None,
     force: bool = False,
     settings: Settings | None = None,
@@ -172,7 +176,8 @@ def make_baseline(
     segment
         ``APP`` or ``APP/PROMPT_NAME``; not needed where there is only one.
     start, end
-        Only calls, or ticks that start, at or after ``start`` and before ``end``, milliseconds since 1970.
+        Only calls, or ticks that start, at or after ``start`` and before ``end``: milliseconds since 1970, a
+        ``datetime`` or text such as ``2026-01-05T10:00:00Z``; without a time zone UTC.
     like
         Another baseline, through whose lens this one sees, so that both can judge the same panes; by default calls get
         a lens of their own, and an archive's is looked up in the store of the settings.
@@ -190,14 +195,17 @@ def make_baseline(
     SourceError
         The lens of an archive's panes is not known.
     """
-    settings = settings or load_settings()
+    require_calls("make_baseline", what)
+    require_baselines("make_baseline", [like] if like is not None else [])
+    settings, wanted = settings_or_default("make_baseline", settings), span(start, end)
     if isinstance(what, Archive):
         name = _one(segment, {one.segment for one in what.contents()}, what.address)
         store = Store(settings.store)
-        return from_archive.of_segment(what, name, store, settings, start=start, end=end, like=like, force=force)
-    _require_calls(what, "make_baseline")
-    span, meter = Span(start, end), open_meter(settings)
-    taken = [one for one in what if span.holds(one.event_time)]
+        return from_archive.of_segment(
+            what, name, store, settings, start=wanted.start, end=wanted.end, like=like, force=force
+        )
+    meter = open_meter(settings)
+    taken = [one for one in what if wanted.holds(one.event_time)]
     name = _one(segment, {segment_of(one) for one in taken}, f"of {len(what):,} calls {len(taken):,} in the range")
     if like:
         require_embedder(meter, like.lens, f"baseline {like.id}")
@@ -213,17 +221,13 @@ def make_baseline(
     )
 
 
-def _require_calls(what: Sequence[Record] | Archive, who: str) -> None:
-    if isinstance(what, Calls) and not what and what.rejected:
-        count, first = len(what.rejected), what.rejected[0]
-        raise SettingsError(f"{who}: all {count:,} calls were rejected, the first for {first.reason}: {first.detail}")
-
-
 def _one(wanted: str, known: set[str], where: str) -> str:
     """The segment that is meant."""
     if wanted in known:
         return wanted
-    there = ", ".join(sorted(known)) or "none"
+    if not known:
+        raise SettingsError(f"make_baseline: there is nothing to make it of, {where}")
+    there = ", ".join(sorted(known))
     if not wanted and len(known) == 1:
         return there
     raise SettingsError(f"segment: got {wanted or 'none'}, {where} hold {there}: name one of them")
@@ -232,8 +236,8 @@ def _one(wanted: str, known: set[str], where: str) -> str:
 def judge(
     what: Sequence[Record] | Archive,
     *baselines: Baseline,
-    start: int | None = None,
-    end: int | None = None,
+    start: Instant = None,
+    end: Instant = None,
     mixed: bool = False,
     settings: Settings | None = None,
 ) -> Judged:
@@ -246,7 +250,7 @@ def judge(
     baselines
         One for each segment that is judged; ``side_by_side`` compares several of one segment.
     start, end
-        Only ticks that start at or after ``start`` and before ``end``, milliseconds since 1970; of an archive only.
+        Only ticks that start at or after ``start`` and before ``end``, as for ``make_baseline``; of an archive only.
     mixed
         Whether an archive's ticks may be of another resolution than the live judge's, which ``notes`` then say.
     settings
@@ -271,21 +275,23 @@ def judge(
     """
     if not baselines:
         raise SettingsError("judge: no baseline given: make one by make_baseline")
-    _require_calls(what, "judge")
+    require_calls("judge", what)
+    require_baselines("judge", baselines)
+    known = settings_or_default("judge", settings)
     given = sorted(baselines, key=lambda one: one.segment)
     for one, other in pairwise(given):
         if one.segment == other.segment:
             raise SettingsError(f"judge: two baselines are of {one.segment}: compare them by side_by_side")
     named = [Given(one.id, one) for one in given]
-    return judged(what, named, Span(start, end), settings or load_settings(), mixed=mixed)[0][0]
+    return judged(what, named, span(start, end), known, mixed=mixed)[0][0]
 
 
 def side_by_side(
     what: Sequence[Record] | Archive,
     baselines: Mapping[str, Baseline],
     *,
-    start: int | None = None,
-    end: int | None = None,
+    start: Instant = None,
+    end: Instant = None,
     mixed: bool = False,
     settings: Settings | None = None,
 ) -> SideBySide:
@@ -307,9 +313,13 @@ def side_by_side(
     """
     if not baselines:
         raise SettingsError("side_by_side: no baselines given: make them by make_baseline")
-    _require_calls(what, "side_by_side")
+    if not isinstance(baselines, Mapping):
+        raise SettingsError('side_by_side: give baselines by their names: {"old": ..., "new": ...}')
+    require_calls("side_by_side", what)
+    require_baselines("side_by_side", baselines.values())
+    known = settings_or_default("side_by_side", settings)
     given = [Given(name, one, place) for place, (name, one) in enumerate(baselines.items())]
-    done = judged(what, given, Span(start, end), settings or load_settings(), mixed=mixed)
+    done = judged(what, given, span(start, end), known, mixed=mixed)
     trials = [Trial.of(name, one) for name, one in baselines.items()]
     told = [Told(0, n, trial.segment or "", line) for n, trial in enumerate(trials) for line in done[n][0].records]
     overviews = [(n, one) for n in range(len(trials)) for one in done[n][1]]
@@ -341,6 +351,7 @@ def difference(a: Baseline, b: Baseline, *, settings: Settings | None = None) ->
     LensMismatchError
         They were seen through different lenses: make the second with ``like=a``.
     """
-    settings = settings or load_settings()
+    require_baselines("difference", (a, b))
+    settings = settings_or_default("difference", settings)
     before, now = (private(one, settings.texts) for one in (a, b))
     return Difference(fields(before, now, apart(before, now, settings.budget, settings.all_tolerances)))

@@ -254,6 +254,8 @@ class Archive:
         asked = f" of {', '.join(sorted(segments))}" if segments else ""
         if low is None or high is None:
             there = f"it holds {', '.join(sorted(known)[:5]) or 'none at all'}"
+            if not known and self.folder.names("measures"):
+                there = "it holds measures of calls: driftline replay --observe"
         else:
             there = f"they reach from {told(low)} to {told(high)}"
         between = "" if start is None and end is None else " between --from and --to"

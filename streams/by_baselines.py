@@ -117,6 +117,8 @@ def _judge_calls(folder: str, calls: Sequence[Record], given: Sequence[Given], s
             alerts += watched.finish()
             rows.alerts(alerts)
             rows.finish(watched.segments.values(), watched.counts)
+        if again := watched.counts["duplicates"]:
+            notes.append(f"{again:,} calls bear the call_id of another one: counted once")
         if late := watched.counts["late"]:
             notes.append(
                 f"{late:,} of {len(calls):,} calls came later than lateness_s ({settings.lateness_s:g} s) allows: not "

@@ -35,6 +35,9 @@ COUNTS = ("input_chars", "output_chars", "answered")
 _VECTORS = {"input_vector": "inputs", "output_vector": "outputs", "format_vector": "formats"}
 _FILE = re.compile(r"measures/([0-9a-f]{16})/(\d{4}-\d\d-\d\d)/[0-9a-f]+\.parquet")
 
+LATEST = "9999"
+"""A day that is later than any."""
+
 BATCH = 1024
 LEVEL = 9
 
@@ -137,9 +140,9 @@ class Measures:
         SettingsError
             There are none.
         """
-        low, high = day_of(start) if start is not None else "", day_of(end - 1) if end is not None else "9999"
+        low, high = day_of(start) if start is not None else "", day_of(end - 1) if end is not None else LATEST
         found = sorted({one[2] for one in map(_FILE.fullmatch, self._files(low, high)) if one})
-        return found or self._refuse(())
+        return found or self._refuse((), between=(low, high))
 
     def of_day(self, day: str, segments: Collection[str] = ()) -> Unseen | None:
         """Measured calls of a day, in the order of their files; None where there are none of these segments.
@@ -165,7 +168,7 @@ class Measures:
                 if kept.any():
                     yield take(calls, np.flatnonzero(kept))
 
-    def _refuse(self, segments: Collection[str]) -> NoReturn:
+    def _refuse(self, segments: Collection[str], between: tuple[str, str] = ("", LATEST)) -> NoReturn:
         others = {one[1] for one in map(_FILE.fullmatch, self._names()) if one} - {self._key}
         if others:
             raise LensMismatchError(
@@ -173,9 +176,13 @@ class Measures:
                 f"{self._embedder.identity!r}: give --embedder as they were measured, or export them anew"
             )
         asked = f" of {', '.join(sorted(segments))}" if segments else ""
-        raise SettingsError(
-            f"{self._archive.address} holds no measures of calls{asked} there: driftline archive export --measures"
-        )
+        if found := [one[2] for one in map(_FILE.fullmatch, self._files("", LATEST)) if one]:
+            low, high = between
+            there = (f" from {low} on" if low else "") + (f" until {high}" if high != LATEST else "")
+            there += f"; its measures reach from {min(found)} to {max(found)}"
+        else:
+            there = ": keep some by driftline archive export --measures"
+        raise SettingsError(f"{self._archive.address} holds no measures of calls{asked}{there}")
 
     def _names(self) -> list[str]:
         folder = self._archive.folder

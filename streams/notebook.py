@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import zstandard
 
 from drift.errors import SettingsError
+from streams.report.forms import form_of
 from streams.report.page import alone, page, pictures
-from streams.report.plain import markdown
+from streams.report.plain import json_of, markdown
 from streams.report.read import Account
 from streams.report.story import Story, stories
 from streams.verdict_rows import require
@@ -86,19 +87,19 @@ class Figure:
         self.html, self.svg, self._height = page, svg, height_px
 
     def save(self, path: str | Path) -> None:
-        """Write it as a file: SVG where its name ends in ``.svg``, else HTML.
+        """Write it as a file: SVG where its name ends in ``.svg``, HTML where it ends in ``.html``.
 
         Raises
         ------
         SettingsError
-            A page is to be SVG.
+            Its name ends otherwise, or a page is to be SVG.
         SourceError
             It cannot be written; what was there is still there.
         """
-        wanted = self.svg if str(path).lower().endswith(".svg") else self.html
-        if not wanted:
-            raise SettingsError(f"save: a page is no SVG, got {path}: name a file that ends in .html")
-        write_whole(str(path), wanted.encode("utf-8", "replace"), "save:")
+        there = {".html": self.html} | ({".svg": self.svg} if self.svg else {})
+        if (ending := Path(path).suffix.lower()) not in there:
+            raise SettingsError(f"save: got {path}: name a file that ends in {' or '.join(there)}")
+        write_whole(str(path), there[ending].encode("utf-8", "replace"), "save:")
 
     def _repr_html_(self) -> str:
         """A frame, so that neither this nor the notebook changes how the other looks."""
@@ -152,16 +153,21 @@ class Judged:
         return [one.name for one in self._stories]
 
     def report(self, path: str | Path | None = None) -> Figure:
-        """The page of ``driftline report``, written to a file where one is named.
+        """The page of ``driftline report``; where a file is named, it is written there, ``.md`` and ``.json`` too.
 
         Raises
         ------
+        SettingsError
+            The file's name ends otherwise than in ``.html``, ``.md`` or ``.json``.
         SourceError
             It cannot be written there.
         """
         made = Figure(page(self._account, self._stories), PAGE_PX)
         if path is not None:
-            made.save(path)
+            form = form_of(str(path))
+            text = made.html if form == "html" else self.markdown if form == "md" else None
+            told = text.encode("utf-8", "replace") if text is not None else json_of(self._account, self._stories)
+            write_whole(str(path), told, "report:")
         return made
 
     @property
@@ -274,4 +280,4 @@ class SideBySide:
         return said + "".join(pages)
 
     def __repr__(self) -> str:
-        return "\n".join(self.words)
+        return "\n".join(self.words) or "\n".join(map(repr, self.by.values()))

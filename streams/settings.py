@@ -253,6 +253,20 @@ def _checked(values: dict[str, Any]) -> Settings:
     return settings
 
 
+def require_valid(settings: Settings) -> None:
+    """See that settings that a program has made are such as could be read.
+
+    Raises
+    ------
+    SettingsError
+        One has a value that it cannot have.
+    """
+    for info in msgspec.structs.fields(Settings):
+        if not TABLE_FIELDS.get(info.name):
+            _one(info.name, info.type, getattr(settings, info.name))
+    settings.budget, settings.shared  # noqa: B018
+
+
 def web_token(live: Live) -> str:
     """The token as it was given, or as its file holds it now; empty where there is none.
 

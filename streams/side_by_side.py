@@ -92,7 +92,9 @@ def cell(outcome: Outcome, kind: str) -> str:
     if alarms := outcome.of(kind):
         first = alarms[0]
         said = f"since {_since(first)}{_sized(first)}{_after(first)}"
-        return said + (f"; and {len(alarms) - 1} more" if len(alarms) > 1 else "")
+        said += f"; and {len(alarms) - 1} more" if len(alarms) > 1 else ""
+        now = outcome.now(kind)
+        return said + ("; over now" if now and now.answer != "drift" else "")
     return _calm(outcome.now(kind))
 
 
@@ -127,8 +129,7 @@ def _unequal(alarming: Sequence[Outcome], kind: str) -> str:
     """What is unlike in alarms that several have raised, empty if nothing is."""
     firsts = [one.of(kind)[0] for one in alarming]
     if len({(one["detector"], one["since"], one["raised_at"]) for one in firsts}) == 1:
-        effects = {(one.get("effect") or {}).get("difference") for one in firsts}
-        if len(effects) == 1:
+        if len({_sized(one) for one in firsts}) == 1:
             return ""
         return f"alarms by all at the same time, of unlike sizes: {', '.join(_against(one, kind) for one in alarming)}"
     said = f"alarms by all: {', '.join(_against(one, kind) for one in alarming)}"

@@ -113,8 +113,9 @@ def _drifted(segment: Segment, one: Verdict) -> str:
     own = next((latch.since for latch in standing if latch.detector == one.detector), since)
     said = what_drifted(segment.name, one.detector, one.effect) if one.effect is not None and one.detector else ""
     head = f"{one.kind.replace('_', ' ')} drift since {moment(since)}"
-    head += f", strongest since {moment(own)}" if own != since else ""
-    return f"{head}: {said}" if said else head
+    if not said:
+        return head
+    return f"{head}{f', strongest since {moment(own)}' if own != since else ''}: {said}"
 
 
 def _listed(parts: list[str]) -> str:

@@ -71,8 +71,8 @@ def from_calls(request: Request, out: Console) -> Result:
 
 def _reach(request: Request) -> tuple[int | None, int | None]:
     """Event times of the calls of all ticks of the range."""
-    start, end = request.span.start, request.span.end
-    return start, None if end is None else end + request.settings.clock.tick_ms
+    start, end, tick = request.span.start, request.span.end, request.settings.clock.tick_ms
+    return start, None if end is None else -(-end // tick) * tick
 
 
 def _days_plan(request: Request, kept: Measures) -> dict[int, Stretch]:
@@ -217,8 +217,12 @@ class _Again:
         """What was said."""
         seen, overviews, said = Seen(ticks={}), list[tuple[int, Overview]](), list[str]()
         by_trial = [Counter[str]() for _ in self._request.trials]
+        counted = set[str | None]()
         for numbers, remeasuring, replaying in self._groups:
-            seen.add(replaying.seen)
+            segment = self._request.trials[numbers[0]].segment
+            if segment not in counted and None not in counted:  # else the same calls through another lens
+                counted.add(segment)
+                seen.add(replaying.seen)
             for number, own in zip(numbers, replaying.counts, strict=True):
                 by_trial[number] = remeasuring.counts + own
             overviews += [(numbers[number], one) for number, one in replaying.overviews()]

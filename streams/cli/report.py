@@ -6,13 +6,11 @@ import sys
 from collections.abc import Sequence
 
 import click
-import msgspec
 
 from drift.errors import SettingsError
 from streams.cli.common import console, say
+from streams.report.forms import FORMATS, form_of
 from streams.whole_file import write_whole
-
-FORMATS = ("html", "md", "json")
 
 
 @click.command()
@@ -44,7 +42,7 @@ def report(sources: tuple[str, ...], output: str | None, form: str | None, check
       driftline report v-old.jsonl.zst v-new.jsonl.zst -o a-b.html
       driftline report verdicts.jsonl.zst --format md >> "$GITHUB_STEP_SUMMARY"
     """
-    form = form or next((one for one in FORMATS if (output or "").lower().endswith(f".{one}")), "html")
+    form = form or form_of(output or "")
     if form == "html" and output is None and sys.stdout.isatty():
         raise SettingsError("a page is not for a terminal: name a file, such as -o report.html")
     if len(sources) > 2:
@@ -61,7 +59,7 @@ def report(sources: tuple[str, ...], output: str | None, form: str | None, check
 def _made(form: str, sources: Sequence[str], check: str | None) -> bytes:
     from streams.report import beside, checked  # slow: they bring templates
     from streams.report.page import page
-    from streams.report.plain import markdown, value
+    from streams.report.plain import json_of, markdown
     from streams.report.read import read
     from streams.report.story import put_beside, stories
 
@@ -72,6 +70,6 @@ def _made(form: str, sources: Sequence[str], check: str | None) -> bytes:
     if check is not None:
         put_beside(told, checked.read(check))
     if form == "json":
-        return msgspec.json.encode(value(account, told, several)) + b"\n"
+        return json_of(account, told, several)
     text = markdown(account, told, several) if form == "md" else page(account, told, several)
     return text.encode("utf-8", "replace")  # a lone half of a surrogate pair is no text

@@ -131,9 +131,9 @@ def _made_of(story: Story) -> str:
 
 
 def _told(one: Outcome, kind: str) -> tuple[str, str]:
-    """The answer, and why, which does not say it again."""
+    """The present answer, and why, which does not say it again."""
     now = one.now(kind)
-    answer = "drift" if one.of(kind) else now.answer if now else "not_enough_data"
+    answer = now.answer if now else "drift" if one.of(kind) else "not_enough_data"
     return answer, cell(one, kind).removeprefix(f"{answer.replace('_', ' ')}: ")
 
 

@@ -37,6 +37,8 @@ BADGE = {
 def markdown(account: Account, told: Sequence[Story], side_by_side: Sequence[Beside] = ()) -> str:
     """A page for GitHub and its like; texts of strangers are plain text in it."""
     head, *rest = _lines(account, told)
+    if side_by_side:
+        head = f"## Drift report: {len(side_by_side)} segment{'s' * (len(side_by_side) != 1)}, two files side by side"
     return "\n".join([head, *beside.markdown(side_by_side[:SEGMENTS], _text), *rest]) + "\n"
 
 
@@ -108,6 +110,11 @@ def _effect(effect: Any, instead: str) -> str:
         words = size.partition(" ")[2].removeprefix("%")  # said once
         said += f" ({interval.removesuffix(words).rstrip()})"
     return _text(said)
+
+
+def json_of(account: Account, told: Sequence[Story], side_by_side: Sequence[Beside] = ()) -> bytes:
+    """The report for programs: everything but the pictures."""
+    return msgspec.json.encode(value(account, told, side_by_side)) + b"\n"
 
 
 def value(account: Account, told: Sequence[Story], side_by_side: Sequence[Beside] = ()) -> dict[str, Any]:

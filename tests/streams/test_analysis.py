@@ -5,6 +5,7 @@ import random
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 import msgspec
@@ -206,10 +207,16 @@ def test_the_figures_are_those_of_the_report_and_a_notebook_shows_them_apart(jud
         root = ElementTree.fromstring((tmp_path / f"{name}.svg").read_bytes())
         assert root.tag == "{http://www.w3.org/2000/svg}svg" and root.findtext("{*}title")
     assert "output length" in judged.markdown and "drift" in repr(judged)
-    with pytest.raises(SettingsError, match=r"a page is no SVG, got .*report\.svg: name a file that ends in"):
+    with pytest.raises(SettingsError, match=r"a report is html, md or json: .*report\.svg ends in none"):
         judged.report(tmp_path / "report.svg")
     with pytest.raises(SourceError, match="name a place that can"):
         judged.report(tmp_path / "nowhere" / "report.html")
+    with pytest.raises(SettingsError, match=r"got .*map\.png: name a file that ends in \.html or \.svg"):
+        judged.figure("topic_map").save(tmp_path / "map.png")
+    judged.report(tmp_path / "report.md")
+    assert (tmp_path / "report.md").read_text() == judged.markdown
+    judged.report(tmp_path / "report.json")
+    assert json.loads((tmp_path / "report.json").read_text())["segments"]
 
 
 def test_texts_of_calls_cannot_leave_a_figure(tmp_path):
@@ -236,8 +243,18 @@ def test_what_cannot_be_is_refused_with_its_remedy(judged, archive, monkeypatch)
         (lambda: judged.save("v.csv"), r"its name must end in \.jsonl"),
         (lambda: make_baseline(load([MADE[0], {**MADE[1], "app": "another"}])), "another/answer, support-bot/answer"),
         (lambda: make_baseline(calls, segment="nobody"), "segment: got nobody, of 600 calls 600"),
-        (lambda: make_baseline(calls, end=1), "of 600 calls 0 in the range hold none"),
+        (lambda: make_baseline(calls, end=1), "nothing to make it of, of 600 calls 0 in the range"),
         (lambda: judge(load([{"app": "x"}]), known), "judge: all 1 calls were rejected, the first for .*: event_time"),
+        (lambda: judge(MADE, known), r"judge: got list: load\(\.\.\.\) makes calls"),
+        (lambda: judge("calls.jsonl", known), "judge: got str 'calls.jsonl': load"),
+        (lambda: judge(calls, "bot@prod"), "judge: got str 'bot@prod' for a baseline: Store"),
+        (lambda: side_by_side(calls, [known, known]), "give baselines by their names"),
+        (lambda: difference(known, calls), "difference: got Calls for a baseline"),
+        (lambda: judge(calls, known, settings={}), r"judge: settings: got dict: give Settings"),
+        (lambda: judge(calls, known, settings=Settings(texts="x")), "texts is 'x'"),
+        (lambda: judge(archive, known, start="soon"), "start: got str 'soon': give milliseconds, a datetime or 2026"),
+        (lambda: load(MADE[0]), "load: got one mapping: give a list"),
+        (lambda: load(MADE, field_map={"nofield": "x"}), "field_map: nofield is no field"),
         (lambda: load([{**MADE[0], "input": object()}]), "load: call 1 cannot be read: got <object"),
     ):
         with pytest.raises(SettingsError, match=said):
@@ -269,6 +286,7 @@ def test_what_is_no_call_is_kept_with_its_reason_and_gaps_of_a_frame_are_no_valu
     assert len(found) == 2 and found[1].region == ""
     assert [one.field for one in found.rejected] == ["event_time"] and found.rejected[0].detail
     assert repr(found) == "2 calls, 1 rejected"
+    assert [one.reason for one in load([5, None, "text", [1]]).rejected] == ["not_an_object"] * 4
     renamed = [{("service" if name == "app" else name): value for name, value in MADE[0].items()}]
     assert load(renamed, field_map={"app": "service"})[0].app == MADE[0]["app"]
 
@@ -285,6 +303,22 @@ def test_calls_in_another_order_than_they_came_are_not_left_out_unsaid():
     notes = judge(load(shuffled), traffic.baseline()).notes
     assert re.search(r"\d+ of 600 calls came later than lateness_s \(\d+ s\).*sort it by event_time", notes[0])
     assert repr(traffic.baseline()).startswith("Baseline(support-bot/answer, ")
+
+
+def test_what_came_twice_is_counted_once_and_said(archive):
+    notes = judge(load([one for one in MADE for _ in range(2)]), traffic.baseline()).notes
+    assert "600 calls bear the call_id of another one: counted once" in notes
+    assert "drift" in repr(side_by_side(load(MADE), {"alone": traffic.baseline()}))
+
+
+def test_a_range_is_of_numbers_times_or_texts(archive):
+    low = traffic.records(MADE)[100].event_time
+    at = datetime.fromtimestamp(low / 1000, UTC)
+    of = [
+        judge(archive, traffic.baseline(), start=one).records
+        for one in (low, at, at.replace(tzinfo=None), at.isoformat())
+    ]
+    assert of[0] and all(one == of[0] for one in of)
 
 
 def test_settings_are_those_of_the_commands(monkeypatch, tmp_path):

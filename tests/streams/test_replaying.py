@@ -198,6 +198,10 @@ def test_two_baselines_differ_and_it_is_said_in_words():
     assert "old since" in length and "new since" in length
     assert length.endswith("; these are different changes.") and "sooner" not in length
     calm = KindNow("data", "no_drift", "off_topic", 0.51, 0.0142, "points", 0, "")
+    ended = Outcome(
+        old.trial, msgspec.structs.replace(old.overview, kinds=(calm,)), [{**old.alarms[0], "kind": "data"}]
+    )
+    assert cell(ended, "data").startswith("since ") and cell(ended, "data").endswith("; over now")
     quiet = Outcome(new.trial, msgspec.structs.replace(new.overview, kinds=(calm,)))
     assert cell(quiet, "data") == "no drift: evidence at 51 % of the threshold, difference +1.4 points"
     same = outcomes(trials, [], [(0, old.overview), (1, old.overview)])

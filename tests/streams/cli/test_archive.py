@@ -171,7 +171,7 @@ def test_show_tells_what_measures_there_are(driftline, measured):
     assert "measures take" in driftline("archive", "show", measured[0]).err
 
 
-def test_a_lens_of_its_own_is_fitted_and_judged_through_without_texts(driftline, measured, monkeypatch):
+def test_a_lens_of_its_own_is_fitted_and_judged_through_without_texts(driftline, measured, normal, monkeypatch):
     place, path = measured
     monkeypatch.setenv("DRIFTLINE_TEXTS", "none")
     of_calls, of_measures = (
@@ -190,12 +190,17 @@ def test_a_lens_of_its_own_is_fitted_and_judged_through_without_texts(driftline,
     assert (found.status, wanted.status) == (0, 0), found.err
     assert b'"firing"' in found.out
     assert found.out == wanted.out
+    both = driftline("replay", "--baseline", name, "--baseline", normal, "--observe", "--archive", place, *start)
+    assert "600 calls in" in both.err, "once, though seen through two lenses"
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (("--from", "2026-02-01"), "holds no measures of calls"),
+        (
+            ("--from", "2026-02-01"),
+            "of calls from 2026-02-01 on; its measures reach from 2026-01-05 to",
+        ),
         (("--observe", "calls.jsonl"), "--archive has calls of its own: leave the value of --observe out"),
         (("--mixed",), "--mixed is of panes, --observe measures calls: give one of them"),
     ],
@@ -206,9 +211,21 @@ def test_what_cannot_be_measured_again_is_told(driftline, measured, normal, give
     assert said in ran.err
 
 
+def test_days_that_are_not_asked_for_are_not_read(driftline, measured, normal):
+    (own,) = Path(measured[0], "measures").glob("*/2026-01-05")
+    (own.parent / "2026-01-06").mkdir()
+    (own.parent / "2026-01-06" / "0123456789abcdef.parquet").write_bytes(b"cut off")
+    asked = ("replay", "--baseline", normal, "--observe", "--archive", measured[0])
+    assert driftline(*asked, "--to", "2026-01-06").status == 0
+    ran = driftline(*asked)
+    assert ran.status == 3 and "0123456789abcdef.parquet is cut off or damaged" in ran.err
+
+
 def test_measures_of_another_embedder_or_none_are_told(driftline, measured, address, normal):
     ran = driftline("replay", "--baseline", normal, "--observe", "--archive", address)
     assert ran.status == 2 and "driftline archive export --measures" in ran.err
+    ran = driftline("replay", "--baseline", normal, "--archive", measured[0])
+    assert ran.status == 2 and "it holds measures of calls: driftline replay --observe" in ran.err
     ran = driftline("baseline", "build", "--measures", measured[1])
     assert ran.status == 2 and "name it by --from-archive" in ran.err
 

@@ -104,6 +104,12 @@ def test_bad_files_end_with_2_and_leave_what_was_there(driftline, tmp_path, data
     assert sorted(one.name for one in tmp_path.glob("report*")) == ["report.html"]
 
 
+def test_a_report_of_no_kind_is_refused(driftline, verdicts, tmp_path):
+    ran = driftline("report", verdicts, "-o", tmp_path / "report.pdf")
+    assert ran.status == 2 and "a report is html, md or json" in ran.err
+    assert driftline("report", verdicts, "-o", tmp_path / "report.pdf", "--format", "html").status == 0
+
+
 def test_a_place_that_cannot_be_written_ends_with_2(driftline, verdicts, tmp_path):
     ran = driftline("report", verdicts, "-o", tmp_path / "nowhere" / "report.html")
     assert ran.status == 2
