@@ -22,13 +22,15 @@ from streams.cli import delays
 from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options, say, settings_options
 from streams.cli.delays import Found
 from streams.cli.segments import chosen, first_calls, grouped
-from streams.cli.stored import as_json, require_embedder, save, tagged_segment
+from streams.cli.stored import as_json, save
 from streams.embedded import FIRST
 from streams.held_back import seen
 from streams.injected import KINDS, Material
 from streams.measure import Meter
+from streams.origins import tagged_segment
 from streams.records import Record
 from streams.settings import Settings
+from streams.shelf import require_embedder
 from streams.store import Store
 from streams.wording import percent
 

@@ -22,7 +22,7 @@ from streams.cli.common import Reading, bar, console, emit, open_meter, read, re
 from streams.cli.diff import diff
 from streams.cli.segments import chosen, first_calls, grouped
 from streams.cli.sound import Examined, finding_fields, finding_lines, of_baseline, of_calls
-from streams.cli.stored import ANCHOR, Instant, as_json, require_embedder, save, whoami
+from streams.cli.stored import Instant, as_json, save, whoami
 from streams.cli.tags import at, tag_command, tags, tell_workers
 from streams.evidence import instant
 from streams.extent import Wanted
@@ -31,6 +31,7 @@ from streams.measures import ArchivedMeter, Measures
 from streams.privacy import private
 from streams.records import Record
 from streams.settings import Settings
+from streams.shelf import ANCHOR, require_embedder
 from streams.store import Move, Store
 
 

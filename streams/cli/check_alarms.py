@@ -35,9 +35,11 @@ from drift.trials import longest_stream
 from streams import plots
 from streams.cli.common import Reading, bar, console, emit, open_meter, read, reading_options, say, settings_options
 from streams.cli.segments import chosen, grouped
-from streams.cli.stored import as_json, require_embedder, save, tagged_segment
+from streams.cli.stored import as_json, save
 from streams.held_back import HeldBack, seen
+from streams.origins import tagged_segment
 from streams.settings import Settings
+from streams.shelf import require_embedder
 from streams.store import Store
 from streams.wording import figure, percent
 

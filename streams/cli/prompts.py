@@ -36,12 +36,13 @@ from streams.cli.common import (
     settings_options,
 )
 from streams.cli.segments import Groups, grouped
-from streams.cli.stored import ANCHOR, as_json, require_embedder
+from streams.cli.stored import as_json
 from streams.embedded import FIRST, allowed_versions
 from streams.evidence import chain_link, instant
 from streams.measure import Meter, parts_of
 from streams.records import Record
 from streams.settings import Settings
+from streams.shelf import ANCHOR, require_embedder
 from streams.store import Store
 from streams.wording import figure, percent, what_was_broken
 

@@ -14,9 +14,10 @@ from drift.errors import SettingsError
 from streams import replay_rows
 from streams.cli.common import SETTINGS, console, quiet, say, settings_options
 from streams.cli.replay_screen import summarise, tell
-from streams.cli.stored import Instant, tagged_segment
+from streams.cli.stored import Instant
 from streams.evidence import instant
 from streams.moves import Timetable
+from streams.origins import tagged_segment
 from streams.replaying import AS_IT_WAS, Span, Trial
 from streams.resuming import ResumeFile
 from streams.settings import Settings

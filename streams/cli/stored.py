@@ -10,10 +10,6 @@ import click
 
 from drift.errors import SourceError
 from streams.aliases import epoch_ms
-from streams.origins import find_origins as find_origins
-from streams.origins import tagged_segment as tagged_segment
-from streams.shelf import ANCHOR as ANCHOR
-from streams.shelf import require_embedder as require_embedder
 
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
 

@@ -27,12 +27,14 @@ from streams.cli.common import (
 )
 from streams.cli.pipe import Stopped, batches
 from streams.cli.screen import Screen, summarise
-from streams.cli.stored import find_origins, require_embedder, save, tagged_segment
+from streams.cli.stored import save
 from streams.deadletter import DeadLetters
 from streams.embedded import Options, Watch, nobody
 from streams.measure import Meter
+from streams.origins import find_origins, tagged_segment
 from streams.privacy import private
 from streams.settings import Settings
+from streams.shelf import require_embedder
 from streams.store import Store
 from streams.verdict_rows import VerdictRows
 from streams.verdicts import segment_verdict
