@@ -187,7 +187,8 @@ def _scalar(baseline: Baseline, detector: str, sums: FloatArray, before: FloatAr
     n, logs = float(sums[0]), float(sums[3])
     if n < 2:
         return None
-    (mean, spread), size = baseline.fit.scales[detector].moments(), baseline.fit.scales[detector].n
+    known = baseline.fit.scales[detector]
+    (mean, spread), size = known.moments(), known.n
     usual = baseline.panel.tilts[detector].mean[0]
     if before is not None:
         size, usual = float(before[0]), before[1:3] / before[0]
@@ -201,7 +202,8 @@ def _scalar(baseline: Baseline, detector: str, sums: FloatArray, before: FloatAr
     made = replace(made, baseline=float(np.expm1(mean)) * scale, current=float(np.expm1(current)) * scale)
     if moved[1] <= 2 * moved[0]:
         return made
-    ratio, error = current_spread / max(spread, 1e-6), float(np.sqrt(0.5 / n + 0.5 / size))
+    tails = max(known.kurtosis - 1, 2) / 4  # the variance of the log of a standard deviation, over the calls
+    ratio, error = current_spread / max(spread, 1e-6), float(np.sqrt(tails / n + tails / size))
     wider = _relative(f"{_SPREAD}{what}", float(np.log(ratio)), error, f"log {unit}", size, n)
     return replace(wider, baseline=spread, current=current_spread) if wider.size > made.size else made
 

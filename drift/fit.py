@@ -155,6 +155,13 @@ class Scale:
         rare, usual = self.verdict
         return np.clip((sums[..., 3] - sums[..., 0] * usual) / (rare - usual), 0.0, sums[..., 0])
 
+    @cached_property
+    def kurtosis(self) -> float:
+        """Fourth moment of what is averaged by the square of its variance: 3 of a normal distribution."""
+        values = measured(self.series, self.bins)
+        away = (values - float(self.weights @ values / self.n)) ** 2
+        return float((self.weights @ away**2 / self.n) / max(float(self.weights @ away / self.n) ** 2, 1e-12))
+
     def moments(self) -> tuple[float, float]:
         """Mean and standard deviation of what is averaged."""
         values = measured(self.series, self.bins)

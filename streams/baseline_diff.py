@@ -11,13 +11,11 @@ from scipy.stats import norm
 
 from drift.alarm import Alarm, explained
 from drift.baseline import Baseline
-from drift.bins import MISSING
 from drift.block import Block
 from drift.budget import Budget
 from drift.effects import Effect, Z, effect
 from drift.errors import LensMismatchError
 from drift.explain import ChangePoint
-from drift.fit import measured
 from drift.panel import KINDS
 from drift.phrases import Phrase, phrases
 from drift.seasons import slot_of
@@ -118,8 +116,6 @@ def _apart(judge: Judge, state: SegmentState, point: ChangePoint, now: Baseline,
     baseline, tolerance = judge.baseline, judge.tolerances[detector]
     known = KINDS[detector], detector, baseline.title(detector)
     found = effect(baseline, judge.layout, detector, state.history.since(point.bucket))
-    if found is not None and found.measure.startswith("spread"):
-        found = _heavy_tailed(baseline, now, detector, found)
     if found is None or found.samples < LEAST_CALLS:
         return Apart(*known, "not_enough_data", found, tolerance)
     if found.size < tolerance or not _surely(found, len(baseline.panel.names)):
@@ -131,23 +127,6 @@ def _apart(judge: Judge, state: SegmentState, point: ChangePoint, now: Baseline,
     marker = marker_fields(alarm.marker, alarm)
     sentence = _sentence(judge, now.segment, alarm, topics, turns, marker)
     return Apart(*known, "drift", found, tolerance, sentence, _evidence(judge, alarm, now, topics, turns, marker))
-
-
-def _heavy_tailed(before: Baseline, now: Baseline, detector: str, found: Effect) -> Effect:
-    """The difference of two spreads with an interval as wide as the tails of the calls ask for.
-
-    The log of a standard deviation has a variance of ``(kurtosis - 1) / 4`` over the calls. With that of a normal
-    distribution, 3, one pair of equal streams in ten was called different where latencies have a long tail.
-    """
-    series, factor = before.fit.scales[detector].series, 1.0
-    for side in (before, now):
-        bins = side.pane.sample.rows["bins"][:, series]
-        values = measured(series, bins[bins != MISSING])
-        away = values - values.mean()
-        kurtosis = float((away**4).mean() / max(float((away**2).mean()) ** 2, 1e-12))
-        factor = max(factor, ((kurtosis - 1) / 2) ** 0.5)
-    low, high = (found.estimate + (end - found.estimate) * factor for end in (found.low, found.high))
-    return replace(found, low=low, high=high)
 
 
 def _surely(found: Effect, detectors: int) -> bool:

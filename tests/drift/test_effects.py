@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from drift.bins import to_bins
 from drift.block import Block, Layout
 from drift.detectors.rate import Rate
 from drift.effects import along, direction, effect
@@ -98,6 +99,23 @@ def test_a_change_of_spread_is_called_one():
     found = effect(BASELINE, LAYOUT, "latency", vector)
     assert found.measure == "spread of latency"
     assert found.estimate == pytest.approx(1, abs=0.1)
+
+
+def test_intervals_of_a_spread_are_as_wide_as_tails_ask_for():
+    """Logs of latencies of a Laplace distribution, whose kurtosis is 6, on both sides; now 1.5 times as spread."""
+    covered, rng, scale = [], np.random.default_rng(7), BASELINE.fit.scales["latency"]
+    for _ in range(200):
+        bins, weights = np.unique(to_bins(np.exp(rng.laplace(7.0, 0.3, 2000))), return_counts=True)
+        baseline = replace(BASELINE)
+        scales = {**BASELINE.fit.scales, "latency": replace(scale, bins=bins, weights=weights.astype(np.float64))}
+        vars(baseline)["fit"] = replace(BASELINE.fit, scales=scales)
+        n, logs = 300, np.log1p(np.exp(rng.laplace(7.0, 0.45, 300)))
+        vector = np.zeros(LAYOUT.width)
+        vector[LAYOUT.scalars["latency"]] = [n, 0.0, 0.3 * n, logs.sum(), logs @ logs]
+        found = effect(baseline, LAYOUT, "latency", vector)
+        assert found.measure == "spread of latency"
+        covered.append(found.low < 0.5 < found.high)
+    assert 0.9 < np.mean(covered) < 0.99
 
 
 def test_intervals_of_a_rate_cover_no_change_about_as_often_as_they_say():
