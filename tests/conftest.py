@@ -1,5 +1,7 @@
 """Settings of the whole test session."""
 
+import logging
+
 import pytest
 import scipy.linalg  # noqa: F401  # its BLAS must be loaded before it can be limited
 from hypothesis import settings
@@ -14,3 +16,13 @@ def one_thread():
     """Small matrices are multiplied ten times slower by many threads than by one."""
     with threadpool_limits(1):
         yield
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_they_were():
+    """A command that runs in this process silences loggers of the Kafka client: not for the tests after it."""
+    client, own = logging.getLogger("aiokafka"), logging.getLogger("streams.kafka")
+    level, handlers, propagate = client.level, list(own.handlers), own.propagate
+    yield
+    client.setLevel(level)
+    own.handlers, own.propagate = handlers, propagate
