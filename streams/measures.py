@@ -103,7 +103,7 @@ class Measures:
     def _known(self, day: str) -> set[tuple[str, int, int]]:
         return {
             name
-            for part in self._files(day, day)
+            for part in self._files(day, day).get(day, ())
             for table in self._tables(part, ("call_id", "event_time", "content"))
             for name in zip(*(_plain(table, one) for one in ("call_id", "event_time", "content")), strict=True)
         }
@@ -123,15 +123,15 @@ class Measures:
             A file is cut off or damaged.
         """
         found = False
-        for day in self.days(start, end):
-            for calls in self._calls_of(day, segments, start, end):
+        for files in self.days(start, end).values():
+            for calls in self._calls_of(files, segments, start, end):
                 found = True
                 yield calls
         if not found:
             self._refuse(segments)
 
-    def days(self, start: int | None = None, end: int | None = None) -> list[str]:
-        """Days of which there are measures, UTC, in order.
+    def days(self, start: int | None = None, end: int | None = None) -> dict[str, list[str]]:
+        """Days of which there are measures, UTC, in order, with the files of each.
 
         Raises
         ------
@@ -141,22 +141,23 @@ class Measures:
             There are none.
         """
         low, high = day_of(start) if start is not None else "", day_of(end - 1) if end is not None else LATEST
-        found = sorted({one[2] for one in map(_FILE.fullmatch, self._files(low, high)) if one})
-        return found or self._refuse((), between=(low, high))
+        return self._files(low, high) or self._refuse((), between=(low, high))
 
-    def of_day(self, day: str, segments: Collection[str] = ()) -> Unseen | None:
-        """Measured calls of a day, in the order of their files; None where there are none of these segments.
+    def of_day(self, files: Iterable[str], segments: Collection[str] = ()) -> Unseen | None:
+        """Measured calls of the files of a day; None where there are none of these segments.
 
         Raises
         ------
         BrokenOffError
             A file is cut off or damaged.
         """
-        parts = list(self._calls_of(day, segments, None, None))
+        parts = list(self._calls_of(files, segments, None, None))
         return joined(parts) if parts else None
 
-    def _calls_of(self, day: str, segments: Collection[str], start: int | None, end: int | None) -> Iterator[Unseen]:
-        for part in self._files(day, day):
+    def _calls_of(
+        self, files: Iterable[str], segments: Collection[str], start: int | None, end: int | None
+    ) -> Iterator[Unseen]:
+        for part in files:
             for table in self._tables(part):
                 calls = from_table(table)
                 at = np.array([one.event_time for one in calls.records], np.int64)
@@ -169,14 +170,14 @@ class Measures:
                     yield take(calls, np.flatnonzero(kept))
 
     def _refuse(self, segments: Collection[str], between: tuple[str, str] = ("", LATEST)) -> NoReturn:
-        others = {one[1] for one in map(_FILE.fullmatch, self._names()) if one} - {self._key}
-        if others:
+        found = self._files("", LATEST)
+        if not found and any(map(_FILE.fullmatch, self._names())):
             raise LensMismatchError(
                 f"{self._archive.address} holds measures of calls by another embedder, none by "
                 f"{self._embedder.identity!r}: give --embedder as they were measured, or export them anew"
             )
         asked = f" of {', '.join(sorted(segments))}" if segments else ""
-        if found := [one[2] for one in map(_FILE.fullmatch, self._files("", LATEST)) if one]:
+        if found:
             low, high = between
             there = (f" from {low} on" if low else "") + (f" until {high}" if high != LATEST else "")
             there += f"; its measures reach from {min(found)} to {max(found)}"
@@ -188,9 +189,13 @@ class Measures:
         folder = self._archive.folder
         return folder.names("measures") if folder.exists() else []
 
-    def _files(self, low: str, high: str) -> list[str]:
-        found = map(_FILE.fullmatch, self._names())
-        return [one[0] for one in found if one and one[1] == self._key and low <= one[2] <= high]
+    def _files(self, low: str, high: str) -> dict[str, list[str]]:
+        """Files of each day, in order."""
+        found: dict[str, list[str]] = {}
+        for one in map(_FILE.fullmatch, self._names()):
+            if one and one[1] == self._key and low <= one[2] <= high:
+                found.setdefault(one[2], []).append(one[0])
+        return found
 
     def _tables(self, name: str, columns: Sequence[str] | None = None) -> Iterator[Table]:
         with File(self._archive.folder, name, schema(self._embedder.dim, BUCKETS)) as file:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from drift import pane as panes
 from models.base import Embedder
-from streams.building import in_order
+from streams.building import in_order, observed
 from streams.measure import Meter, Unseen, segment_of
 from streams.measures import ArchivedMeter
 from streams.observe import EVER, Clock, Observer, Sight
@@ -23,9 +23,6 @@ from streams.wire import Mark, Message, Sent
 FAST = 1
 """Level of compression of panes, as the observer's: equal panes are equal bytes."""
 
-AT_ONCE = 1000
-"""Calls of an archive that are measured at once."""
-
 
 class _Chosen(Partition):
     """A partition of which only some segments and ticks are measured; what is late is decided by all of its calls."""
@@ -35,10 +32,11 @@ class _Chosen(Partition):
 
     def _admitted(self, calls: Sequence[tuple[Incoming, Record]], taken: Taken) -> list[Record]:
         found = super()._admitted(calls, taken)
-        return [one for one in found if self.span.holds(self.clock.tick(one.event_time)) and self._is_chosen(one)]
+        return [one for one in found if _wanted(one, self.clock, self.span, self.chosen)]
 
-    def _is_chosen(self, record: Record) -> bool:
-        return self.chosen is None or segment_of(record) in self.chosen
+
+def _wanted(record: Record, clock: Clock, span: Span, chosen: Collection[str] | None) -> bool:
+    return span.holds(clock.tick(record.event_time)) and (chosen is None or segment_of(record) in chosen)
 
 
 class Remeasuring:
@@ -132,16 +130,9 @@ class FromMeasures:
     def take(self, source: int, day: Unseen) -> list[Message]:
         """Panes of a day: no tick reaches into another."""
         meter, clock = ArchivedMeter(self._embedder, [day]), self._clock
-        records = in_order(
-            one
-            for one in meter.records
-            if self._span.holds(clock.tick(one.event_time))
-            and (self._chosen is None or segment_of(one) in self._chosen)
-        )
+        records = in_order(one for one in meter.records if _wanted(one, clock, self._span, self._chosen))
         observer = Observer(meter, self._sight_of, clock)
-        for low in range(0, len(records), AT_ONCE):
-            observer.add(records[low : low + AT_ONCE])
-        found = observer.finish()
+        found = observed(observer, records)
         self.counts.update(calls=len(records), duplicates=observer.duplicates)
         return [*_sent(source, found), Mark(source, 1, max((one.end for one in found), default=0), 0)]
 

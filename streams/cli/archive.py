@@ -146,7 +146,6 @@ def export(
 
 
 def _export_measures(address: str, reading: Reading, source: str, segments: Sequence[str], settings: Settings) -> None:
-
     out, place, meter = console(), Archive(address, create=True), open_meter(settings)
     measures, wanted = Measures(place, meter.embedder), reading.wanted
     added, known = 0, 0

@@ -68,6 +68,13 @@ class Request:
         return any(one.baseline is None for one in self.trials)
 
     @property
+    def wanted(self) -> set[str]:
+        """Segments that are judged; none where all are."""
+        if self.as_it_was and not self.segments:
+            return set()
+        return {*self.segments, *(one.segment for one in self.trials if one.segment)}
+
+    @property
     def about(self) -> dict[str, str]:
         """All that an interrupted replay must have in common with this one."""
         archive = Archive(self.archive) if self.archive else None
@@ -192,10 +199,7 @@ def _plan(request: Request) -> dict[int, Stretch]:
 
 def _held(request: Request) -> tuple[dict[int, Share], str]:
     """What an archive holds of each partition, and of which resolution its ticks are, where not of the judge's."""
-    archive, span = Archive(request.archive), request.span
-    wanted = {*request.segments, *(one.segment for one in request.trials if one.segment)}
-    if request.as_it_was and not request.segments:
-        wanted = set()
+    archive, span, wanted = Archive(request.archive), request.span, request.wanted
     lengths = archive.require(wanted, span.start, span.end, mixed=request.mixed)
     return shares(archive, wanted, span.start, span.end), resolution_told(lengths)
 

@@ -53,13 +53,14 @@ def from_calls(request: Request, out: Console) -> Result:
             require_embedder(meter, trial.baseline.lens, f"baseline {trial.baseline.id} ({trial.name})")
     topic = None if request.archive else sources.topic(request.source, settings.kafka)
     kept = Measures(Archive(request.archive), meter.embedder) if request.archive else None
-    plan = _days_plan(request, kept) if kept else _calls_plan(request, topic)
+    days = _days(request, kept) if kept else {}
+    plan = {0: Stretch(0, len(days))} if kept else _calls_plan(request, topic)
     known = decisions(settings.kafka, lambda text: say(out, text)) if request.as_it_was else ()
     again = _Again(request, meter, plan, known)
     with progress(out, plan) as told:
         batches: Iterator[tuple[int, Any, int]]
         if kept:
-            batches = _days(request, kept, again.segments)
+            batches = _day_batches(kept, days, request.wanted)
         else:
             batches = _topic_batches(request, topic, plan, again) if topic else _file_batches(request.source)
         for source, batch, position in batches:
@@ -69,19 +70,17 @@ def from_calls(request: Request, out: Console) -> Result:
     return again.result()
 
 
-def _reach(request: Request) -> tuple[int | None, int | None]:
-    """Event times of the calls of all ticks of the range."""
+def _days(request: Request, kept: Measures) -> dict[str, list[str]]:
+    """Days of the range with their files: its last tick may begin before the end and reach beyond it."""
     start, end, tick = request.span.start, request.span.end, request.settings.clock.tick_ms
-    return start, None if end is None else -(-end // tick) * tick
+    return kept.days(start, None if end is None else -(-end // tick) * tick)
 
 
-def _days_plan(request: Request, kept: Measures) -> dict[int, Stretch]:
-    return {0: Stretch(0, len(kept.days(*_reach(request))))}
-
-
-def _days(request: Request, kept: Measures, segments: Collection[str]) -> Iterator[tuple[int, Unseen, int]]:
-    for number, day in enumerate(kept.days(*_reach(request)), 1):
-        if (calls := kept.of_day(day, segments)) is not None:
+def _day_batches(
+    kept: Measures, days: Mapping[str, Sequence[str]], segments: Collection[str]
+) -> Iterator[tuple[int, Unseen, int]]:
+    for number, files in enumerate(days.values(), 1):
+        if (calls := kept.of_day(files, segments)) is not None:
             yield 0, calls, number
 
 
@@ -181,13 +180,6 @@ class _Again:
     def calls(self) -> int:
         """Calls judged so far."""
         return max(replaying.seen.calls for *_, replaying in self._groups)
-
-    @property
-    def segments(self) -> set[str]:
-        """Those that are measured; none where all are."""
-        trials = self._request.trials
-        every = any(one.baseline is None for one in trials) and not self._request.segments
-        return set() if every else {*self._request.segments, *(one.segment for one in trials if one.segment)}
 
     def take(self, source: int, batch: Any) -> None:
         """Measure and judge the next calls of a partition."""
