@@ -85,6 +85,11 @@ def spellings() -> dict[str, list[str]]:
     return found
 
 
+def bound_ms(text: str) -> int | None:
+    """A bound of a range that a person gives: as ``epoch_ms``, a date alone being its midnight in UTC."""
+    return epoch_ms(f"{text}T00:00:00Z" if len(text) == 10 and text[4:5] == "-" else text)
+
+
 def epoch_ms(value: object) -> int | None:
     """Milliseconds since 1970 in UTC, or None where the value is no instant.
 

@@ -15,7 +15,7 @@ from drift.state import Judge, SegmentState
 from streams.alerts import encode
 from streams.archive import Archive
 from streams.archive_shares import resolution_told
-from streams.embedded import Options, Watch
+from streams.embedded import Watch
 from streams.measure import segment_of
 from streams.meters import open_meter
 from streams.notebook import Judged
@@ -99,17 +99,7 @@ def _judge_calls(folder: str, calls: Sequence[Record], given: Sequence[Given], s
         notes = [f"there are no calls of {name}" for name in known if not segments[name]]
         others = sum(count for name, count in segments.items() if name not in known)
         notes += [f"{others:,} calls are of segments without a baseline: not judged"] if others else []
-        options = Options(
-            settings.budget,
-            clock=settings.clock,
-            first=None,
-            tolerances=settings.all_tolerances,
-            clear_after=settings.clear_after,
-            segments=settings.segments,
-            origins=find_origins((), known, store, notes.append),
-            allowed=settings.prompts.allowed,
-            fleet=settings.shared,
-        )
+        options = settings.options(first=None, origins=find_origins((), known, store, notes.append))
         path = str(Path(folder, f"{place}.jsonl"))
         with VerdictRows(path) as rows:
             watched = Watch(meter, options, known, warn=notes.append, seen=rows.seen)

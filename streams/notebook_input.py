@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from drift.baseline import Baseline
 from drift.errors import SettingsError
-from streams.aliases import epoch_ms
+from streams.aliases import bound_ms
 from streams.archive import Archive
 from streams.records import Record
 from streams.replaying import Span
@@ -79,7 +79,7 @@ def _ms(name: str, value: Instant) -> int | None:
         return value
     if isinstance(value, datetime):
         return round((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp() * 1000)
-    found = epoch_ms(value if len(value) > 10 else f"{value}T00:00:00Z") if isinstance(value, str) else None
+    found = bound_ms(value) if isinstance(value, str) else None
     if found is None:
         raise SettingsError(f"{name}: got {_short(value)}: give milliseconds, a datetime or 2026-01-05T10:00:00Z")
     return found

@@ -19,7 +19,7 @@ from streams.alerting import Alerting
 from streams.alerting import check as check_alerting
 from streams.cluster import Kafka as Kafka
 from streams.cluster import check as check_kafka
-from streams.embedded import FIRST, SEGMENTS
+from streams.embedded import FIRST, SEGMENTS, Options
 from streams.layers import PREFIX as PREFIX
 from streams.observe import LATENESS_MS, TICK_MS, Clock
 from streams.redact import Privacy
@@ -168,6 +168,22 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     live: Live = Live()
     alerting: Alerting = Alerting()
 
+    def options(self, **given: Any) -> Options:
+        """How calls of a file are judged by these settings, and by what is ``given`` beside them."""
+        return Options(
+            self.budget,
+            clock=self.clock,
+            tolerances=self.all_tolerances,
+            clear_after=self.clear_after,
+            segments=self.segments,
+            slices=self.slices,
+            scores=self.scores,
+            allowed=self.prompts.allowed,
+            fleet=self.shared,
+            pool=self.pool,
+            **given,
+        )
+
     @property
     def budget(self) -> Budget:
         """The false-alarm budget of a segment."""
@@ -236,6 +252,12 @@ def with_origins(
 
 def _checked(values: dict[str, Any]) -> Settings:
     settings = Settings(**_converted(Settings, values, ""))
+    _require_agreeing(settings)
+    return settings
+
+
+def _require_agreeing(settings: Settings) -> None:
+    """See what no type says."""
     if strange := settings.tolerances.keys() - TOLERANCES.keys():
         raise SettingsError(
             f"tolerances: unknown detector {', '.join(sorted(strange))}; known: {', '.join(TOLERANCES)}"
@@ -250,7 +272,6 @@ def _checked(values: dict[str, Any]) -> Settings:
     _check_token(settings.live.token.reveal(), "live.token")
     check_alerting(settings.alerting)
     settings.budget, settings.shared  # noqa: B018  # what cannot be read must fail now, not at the first verdict
-    return settings
 
 
 def require_valid(settings: Settings) -> None:
@@ -264,7 +285,7 @@ def require_valid(settings: Settings) -> None:
     for info in msgspec.structs.fields(Settings):
         if not TABLE_FIELDS.get(info.name):
             _one(info.name, info.type, getattr(settings, info.name))
-    settings.budget, settings.shared  # noqa: B018
+    _require_agreeing(settings)
 
 
 def web_token(live: Live) -> str:

@@ -81,6 +81,11 @@ def figure(value: float) -> str:
     return f"{value:.3g}"
 
 
+def roughly(number: float) -> str:
+    """A large number, two digits that count."""
+    return f"{float(f'{number:.2g}'):,.0f}"
+
+
 def percent(share: float) -> str:
     """A share, two digits that count."""
     return f"{share * 100:.2g} %" if abs(share) < 0.1 else f"{share * 100:.0f} %"

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from drift.errors import SourceError
-from streams.aliases import epoch_ms
+from streams.aliases import bound_ms
 
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
 
@@ -21,8 +21,7 @@ class Instant(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Read RFC 3339 or a date alone, UTC unless it says otherwise."""
-        text = f"{value}T00:00:00Z" if len(str(value)) == 10 and str(value)[4:5] == "-" else value
-        found = value if isinstance(value, int) else epoch_ms(text)
+        found = value if isinstance(value, int) else bound_ms(value)
         if found is None:
             self.fail(f"{value!r} is no instant: write 2026-01-31 or 2026-01-31T14:00:00Z", param, ctx)
         return found

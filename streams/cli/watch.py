@@ -29,7 +29,7 @@ from streams.cli.pipe import Stopped, batches
 from streams.cli.screen import Screen, summarise
 from streams.cli.stored import save
 from streams.deadletter import DeadLetters
-from streams.embedded import Options, Watch, nobody
+from streams.embedded import Watch, nobody
 from streams.measure import Meter
 from streams.origins import find_origins, tagged_segment
 from streams.privacy import private
@@ -115,21 +115,11 @@ def watch(
     known = _known(names, settings, meter)
     origins = find_origins(anchors, known, Store(settings.store), lambda text: say(out, text, style="yellow"))
     first = settings.first if not known or _on_command_line("first") else None
-    options = Options(
-        settings.budget,
-        clock=settings.clock,
+    options = settings.options(
         first=first,
-        tolerances=settings.all_tolerances,
-        clear_after=settings.clear_after,
-        segments=settings.segments,
-        slices=settings.slices,
-        scores=settings.scores,
         force=force,
         replay="" if source == "-" else _replay(source, names, known, origins, first, force, reading, settings),
         origins=origins,
-        allowed=settings.prompts.allowed,
-        fleet=settings.shared,
-        pool=settings.pool,
     )
     screen = Screen(out, source, as_json)
     reader = Reader(source, reading, out)

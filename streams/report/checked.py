@@ -8,6 +8,7 @@ import msgspec
 
 from drift.errors import BrokenOffError, CorruptError
 from streams import sources
+from streams.wording import roughly
 
 TOGETHER = "together"
 """What a check calls all detectors."""
@@ -26,11 +27,6 @@ WHERE = {
 """Which calls were judged."""
 
 LONGEST = 16 << 20
-
-
-def roughly(number: float) -> str:
-    """A large number, two digits that count."""
-    return f"{float(f'{number:.2g}'):,.0f}"
 
 
 class Counted(msgspec.Struct, frozen=True):

@@ -17,14 +17,14 @@ from streams.http.texts import shown
 from streams.report import figures
 from streams.report.alarms import Alarm
 from streams.report.beside import Beside
-from streams.report.checked import Counted, roughly
+from streams.report.checked import Counted
 from streams.report.differences import pairs
 from streams.report.picture import Picture
 from streams.report.read import Account
 from streams.report.story import Story
 from streams.report.topic_map import topic_map
 from streams.verdicts import CALM
-from streams.wording import between, change, figure, moment, percent
+from streams.wording import between, change, figure, moment, percent, roughly
 
 ROOM = 2_700_000
 """Bytes of a page at most; what does not fit is told in a sentence."""
