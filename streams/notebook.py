@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import zstandard
 
 from drift.errors import SettingsError
-from streams.report.forms import form_of
+from streams.report.forms import form_of, rendered
 from streams.report.page import alone, page, pictures
-from streams.report.plain import json_of, markdown
+from streams.report.plain import markdown
 from streams.report.read import Account
 from streams.report.story import Story, stories
 from streams.verdict_rows import require
@@ -165,9 +165,8 @@ class Judged:
         made = Figure(page(self._account, self._stories), PAGE_PX)
         if path is not None:
             form = form_of(str(path))
-            text = made.html if form == "html" else self.markdown if form == "md" else None
-            told = text.encode("utf-8", "replace") if text is not None else json_of(self._account, self._stories)
-            write_whole(str(path), told, "report:")
+            own = made.html.encode("utf-8", "replace") if form == "html" else b""  # it need not be drawn twice
+            write_whole(str(path), own or rendered(form, self._account, self._stories), "report:")
         return made
 
     @property

@@ -9,7 +9,7 @@ import click
 
 from drift.errors import SettingsError
 from streams.cli.common import console, say
-from streams.report.forms import FORMATS, form_of
+from streams.report.forms import FORMATS, form_of, rendered
 from streams.whole_file import write_whole
 
 
@@ -58,8 +58,6 @@ def report(sources: tuple[str, ...], output: str | None, form: str | None, check
 
 def _made(form: str, sources: Sequence[str], check: str | None) -> bytes:
     from streams.report import beside, checked  # slow: they bring templates
-    from streams.report.page import page
-    from streams.report.plain import json_of, markdown
     from streams.report.read import read
     from streams.report.story import put_beside, stories
 
@@ -69,7 +67,4 @@ def _made(form: str, sources: Sequence[str], check: str | None) -> bytes:
     told = stories(account)
     if check is not None:
         put_beside(told, checked.read(check))
-    if form == "json":
-        return json_of(account, told, several)
-    text = markdown(account, told, several) if form == "md" else page(account, told, several)
-    return text.encode("utf-8", "replace")  # a lone half of a surrogate pair is no text
+    return rendered(form, account, told, several)

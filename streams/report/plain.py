@@ -112,11 +112,6 @@ def _effect(effect: Any, instead: str) -> str:
     return _text(said)
 
 
-def json_of(account: Account, told: Sequence[Story], side_by_side: Sequence[Beside] = ()) -> bytes:
-    """The report for programs: everything but the pictures."""
-    return msgspec.json.encode(value(account, told, side_by_side)) + b"\n"
-
-
 def value(account: Account, told: Sequence[Story], side_by_side: Sequence[Beside] = ()) -> dict[str, Any]:
     """Everything but the pictures, for programs."""
     both = {"side_by_side": [one.fields for one in side_by_side]} if side_by_side else {}
